@@ -162,7 +162,8 @@ func healthChecked(s *swarm.Service) bool {
 	return c != nil && c.Healthcheck != nil && len(c.Healthcheck.Test) > 0 && c.Healthcheck.Test[0] != "NONE"
 }
 
-// counts are numbers of a service's tasks. Running, complete and failed tasks count if they are of the spec in force.
+// counts are numbers of a service's tasks. Running, complete and failed tasks count if they are of the spec in force,
+// and failed ones also only if they failed since somebody last asked for something.
 type counts struct {
 	pending, running, complete, failed int
 	begun                              bool           // a task runs, or has run
@@ -217,7 +218,7 @@ func (c *counts) add(s *swarm.Service, t swarm.Task, of, newest bool, now time.T
 			c.complete++
 		}
 	case swarm.TaskStateFailed, swarm.TaskStateRejected:
-		if of {
+		if of && !t.UpdatedAt.Before(asked(s)) {
 			c.failed++
 		}
 		if t.Status.Timestamp.After(c.last.Timestamp) {
@@ -228,6 +229,16 @@ func (c *counts) add(s *swarm.Service, t swarm.Task, of, newest bool, now time.T
 			c.starts(t, now)
 		}
 	}
+}
+
+// asked returns when somebody last asked for something: the beginning of the last update or, if the last write replaced
+// no task, that write. A task that failed before that says nothing about it. A service that has run for months may still
+// have such tasks. The tasks' times are of the same clock, the leader's.
+func asked(s *swarm.Service) time.Time {
+	if u := s.UpdateStatus; u != nil && u.StartedAt != nil {
+		return *u.StartedAt
+	}
+	return s.UpdatedAt
 }
 
 // ofThisRun reports whether a task is of the run that the job is in. Every update of a job begins another run, so such

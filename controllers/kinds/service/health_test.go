@@ -30,6 +30,16 @@ func TestHealth(t *testing.T) {
 		s.UpdateStatus = &swarm.UpdateStatus{State: state, Message: "because"}
 		return s
 	}
+	written := func(s *swarm.Service, ago time.Duration) *swarm.Service { // by the clock of judge
+		s.UpdatedAt = began.Add(time.Hour - ago)
+		return s
+	}
+	updated := func(s *swarm.Service, state swarm.UpdateState, ago time.Duration) *swarm.Service {
+		at := began.Add(time.Hour - ago)
+		s = written(status(s, state), time.Second) // the swarm wrote what became of it
+		s.UpdateStatus.StartedAt = &at
+		return s
+	}
 	job := func(iteration uint64, completions *uint64) *swarm.Service {
 		s := mode(swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{TotalCompletions: completions}})
 		s.JobStatus = &swarm.JobStatus{JobIteration: swarm.Version{Index: iteration}}
@@ -51,6 +61,8 @@ func TestHealth(t *testing.T) {
 	stale := run
 	stale.Spec.ForceUpdate = 1
 	failed.Status.Err, failed.Status.Timestamp = "exit 1", began
+	late := failed // ten seconds ago
+	late.UpdatedAt = began.Add(time.Hour - 10*time.Second)
 	old, next := failed, task("running", "starting")
 	old.Spec.ForceUpdate = 1
 	of := func(iteration uint64, t swarm.Task) swarm.Task {
@@ -88,6 +100,12 @@ func TestHealth(t *testing.T) {
 		{"three failures are not", replicated(1), []swarm.Task{failed, failed, failed, next}, kinds.Health{Failed: true, Wanted: 1, Why: "0 of 1 task running; the last one that failed: exit 1"}},
 		{"failures of an older spec say nothing", replicated(1), []swarm.Task{old, old, old, next}, kinds.Health{Wanted: 1, Why: "0 of 1 task running; the last one that failed: exit 1"}},
 		{"failures behind it", replicated(1), []swarm.Task{failed, failed, failed, run}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"more tasks, and failures from before", written(replicated(3), time.Minute), []swarm.Task{failed, failed, failed, run, run, next}, kinds.Health{Running: 2, Wanted: 3, Why: "2 of 3 tasks running; the last one that failed: exit 1"}},
+		{"more tasks, which fail", written(replicated(3), time.Minute), []swarm.Task{late, late, late, run, run, next}, kinds.Health{Failed: true, Running: 2, Wanted: 3, Why: "2 of 3 tasks running; the last one that failed: exit 1"}},
+		{"more tasks, and one failed just before", written(replicated(3), 9*time.Second), []swarm.Task{late, late, late, run, run, next}, kinds.Health{Running: 2, Wanted: 3, Why: "2 of 3 tasks running; the last one that failed: exit 1"}},
+		{"failures before the update", updated(replicated(1), "completed", 9*time.Second), []swarm.Task{late, late, late, next}, kinds.Health{Wanted: 1, Why: "0 of 1 task running; the last one that failed: exit 1"}},
+		{"failures since the update began", updated(replicated(1), "completed", 11*time.Second), []swarm.Task{late, late, late, next}, kinds.Health{Failed: true, Wanted: 1, Why: "0 of 1 task running; the last one that failed: exit 1"}},
+		{"and those before it make nobody wait", updated(replicated(1), "completed", 9*time.Second), []swarm.Task{late, young}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		{"updating", status(replicated(1), "updating"), []swarm.Task{run}, kinds.Health{Running: 1, Wanted: 1, Why: "updating, 1 of 1 task running"}},
 		{"paused", status(replicated(1), "paused"), []swarm.Task{run}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "paused: because"}},
 		{"rolled back", status(replicated(1), "rollback_completed"), []swarm.Task{run, failed}, kinds.Health{Ready: true, RolledBack: true, Running: 1, Wanted: 1}},

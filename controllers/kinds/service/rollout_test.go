@@ -177,7 +177,7 @@ func TestOneShots(t *testing.T) {
 		"updated there and back: it runs anew":    {1, none, "", []one{{1, -time.Hour, "shutdown", "complete", false}, old(done), {1, 1, "running", "preparing", false}}, kinds.Health{Wanted: 1, Why: "0 of 1 task running"}},
 		"updated, and SwarmKit pauses as it ends": {1, none, "paused", []one{old(done), done}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		"paused before the others began":          {2, none, "paused", []one{old(done), done, old(at(2, done))}, kinds.Health{Failed: true, Running: 1, Wanted: 2, Why: "paused: because; SwarmKit counts a task that ends within updateConfig.monitor as failed, also one that ends well, unless updateConfig.failureAction is continue"}},
-		"paused because it failed":                {1, none, "paused", []one{failed}, kinds.Health{Failed: true, Wanted: 1, Why: "paused: because; the last one that failed: exit 1"}},
+		"paused because it failed":                {1, none, "paused", []one{then(failed)}, kinds.Health{Failed: true, Wanted: 1, Why: "paused: because; the last one that failed: exit 1"}},
 		"any starts again what ended well":        {1, once(swarm.RestartPolicyConditionAny, 0), "", []one{done, done, done, next}, kinds.Health{Wanted: 1, Why: "0 of 1 task running"}},
 		"and so does no policy at all":            {1, nil, "", []one{done, next}, kinds.Health{Wanted: 1, Why: "0 of 1 task running"}},
 		"any, until max attempts are used up":     {1, once(swarm.RestartPolicyConditionAny, 1), "", []one{done, then(done)}, kinds.Health{Failed: true, Wanted: 1, Why: "0 of 1 task running; its tasks end with exit code 0, and restartPolicy.maxAttempts starts no more of them"}},
