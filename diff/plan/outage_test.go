@@ -15,10 +15,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// placedFrom reads: runs SERVICE.SLOT NODE [starting|failing] [global] [volume=V] [needs=CONSTRAINT]… NODE may be -.
+// placedFrom reads: runs SERVICE.SLOT NODE [starting|failing] [global] [volume=V] [needs=CONSTRAINT]… [rolling]
+// [at-once=N]. NODE may be -. at-once is how many tasks of the service a roll-out stops at once.
 func placedFrom(w []string, n int) node.Placed {
 	service, _, _ := strings.Cut(w[1], ".")
-	p := node.Placed{ID: fmt.Sprintf("t%02d", n), Name: w[1], Service: service, Ready: true}
+	p := node.Placed{ID: fmt.Sprintf("t%02d", n), Name: w[1], Service: service, Ready: true, Rolling: node.Rolling{AtOnce: 1}}
 	if w[2] != "-" {
 		p.Node = "id-" + w[2]
 	}
@@ -31,6 +32,10 @@ func placedFrom(w []string, n int) node.Placed {
 			p.Ready = false
 		case "global":
 			p.Everywhere = true
+		case "rolling":
+			p.UnderWay = true
+		case "at-once":
+			p.AtOnce = number(value)
 		case "volume":
 			p.Volumes = append(p.Volumes, value)
 		case "needs":
@@ -66,10 +71,18 @@ func (n *nodes) host(w []string) {
 
 // running returns what runs, made of the nodes and the tasks. It returns nil if there are none.
 func (n *nodes) running() *node.Running {
-	if hosts := n.all(); len(hosts) > 0 {
-		return node.NewRunning(hosts, n.tasks)
+	hosts := n.all()
+	if len(hosts) == 0 {
+		return nil
 	}
-	return nil
+	replicas := map[string]int{}
+	for _, t := range n.tasks {
+		replicas[t.Service]++
+	}
+	for i := range n.tasks {
+		n.tasks[i].Replicas = replicas[n.tasks[i].Service]
+	}
+	return node.NewRunning(hosts, n.tasks)
 }
 
 // all returns the nodes as tasks depend on them, by id. A node's labels are those that its changes find there.

@@ -41,6 +41,7 @@ type Placed struct {
 	Ready, Coming bool
 	// Volumes are the node's volumes that have the task's data.
 	Volumes []string
+	Rolling
 }
 
 // Running is what runs where: the tasks of nodes that may change, and all tasks of the services that these tasks
@@ -243,9 +244,9 @@ func (s Swarm) outageAlone(step plan.Step, _ plan.Facts, p plan.Policy) []plan.R
 }
 
 // outageTogether makes a step wait if it leaves a service without a ready task only together with other steps of the
-// plan. When those are done, the service's tasks may run elsewhere. Steps that somebody agreed to are done first. The
-// operator's own steps come last: they wait for all others, so no other step may wait for them.
-func (s Swarm) outageTogether(pl plan.Plan, _ plan.Facts, p plan.Policy) []plan.Refusal {
+// plan, or with a roll-out. When those are done, the service's tasks may run elsewhere. Steps that somebody agreed to
+// are done first. The operator's own steps come last: they wait for all others, so no other step may wait for them.
+func (s Swarm) outageTogether(pl plan.Plan, f plan.Facts, p plan.Policy) []plan.Refusal {
 	if s.Running == nil {
 		return nil
 	}
@@ -260,6 +261,10 @@ func (s Swarm) outageTogether(pl plan.Plan, _ plan.Facts, p plan.Policy) []plan.
 		all := s.Running.losses(step.Instance, step.Fields, gone)
 		if out, _ := outages(all); len(out) > 0 && !agreed(step) {
 			refused = append(refused, step.Refusal(plan.Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
+			continue
+		}
+		if out := rolledAway(step, all, pl, f); len(out) > 0 && !agreed(step) {
+			refused = append(refused, step.Refusal(plan.Later, "it %s; a roll-out of %s may stop the rest at the same time, and is waited for%s", text(out, "; it "), services(out), p.Agree(plan.Outage)))
 			continue
 		}
 		for _, l := range all {

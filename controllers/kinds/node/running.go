@@ -95,7 +95,9 @@ func (s *surveyed) running(there []kinds.Task, changing map[string]bool) error {
 	var placed []Placed
 	for _, t := range tasks {
 		if svc := services[t.Service]; svc != nil && meant(t) {
-			placed = append(placed, placedOf(t, svc, failed))
+			p := placedOf(t, svc, failed)
+			p.Rolling = rollingOf(svc, s.Index.ByID(v1.KindService, t.Service))
+			placed = append(placed, p)
 		}
 	}
 	s.out.Running = NewRunning(s.hosts(), placed)

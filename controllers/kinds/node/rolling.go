@@ -1,0 +1,85 @@
+package node
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Rolling is how the tasks of a service are replaced.
+type Rolling struct {
+	// Replicas is how many tasks the service should have. AtOnce is how many of them a roll-out may have stopped at the
+	// same time.
+	Replicas, AtOnce int
+	// UnderWay is true if the engine says that tasks of the service are being replaced.
+	UnderWay bool
+}
+
+// rollingOf returns how the tasks of a live service are replaced. l is nil if it is gone.
+func rollingOf(svc *v1.Service, l *kinds.Live) Rolling {
+	r := Rolling{Replicas: 1}
+	if svc.Spec.Replicas != nil {
+		r.Replicas = int(*svc.Spec.Replicas)
+	}
+	for _, u := range []*v1.UpdateConfig{svc.Spec.UpdateConfig, svc.Spec.RollbackConfig} {
+		switch { // an absent config, and an absent number, stand for one at once
+		case u != nil && u.Order == "start-first":
+		case u != nil && u.Parallelism != nil && *u.Parallelism == 0:
+			r.AtOnce = r.Replicas
+		case u != nil && u.Parallelism != nil:
+			r.AtOnce = max(r.AtOnce, int(*u.Parallelism))
+		default:
+			r.AtOnce = max(r.AtOnce, 1)
+		}
+	}
+	if l != nil {
+		if raw, is := l.Raw.(*swarm.Service); is && raw.UpdateStatus != nil {
+			r.UnderWay = raw.UpdateStatus.State == swarm.UpdateStateUpdating || raw.UpdateStatus.State == swarm.UpdateStateRollbackStarted
+		}
+	}
+	return r
+}
+
+// stops returns how many more of a service's tasks a roll-out may stop. Tasks that do not run yet count as stopped.
+func (l loss) stops() int {
+	t := l.tasks[0]
+	return max(0, t.AtOnce-max(0, t.Replicas-l.ready))
+}
+
+// rolledAway returns what a step on a node ends of services whose tasks are being replaced, or are about to be, if the
+// tasks that stay may all be stopped for that meanwhile.
+//
+// A service's step that needs a label which the node's step writes comes after that step, so it does not count. Neither
+// does the operator's own, which comes last.
+func rolledAway(step plan.Step, all []loss, pl plan.Plan, f plan.Facts) []loss {
+	labels := map[string]bool{}
+	for _, l := range nodeLabels(step) {
+		labels[l] = true
+	}
+	out, _ := split(all, func(l loss) bool {
+		key := v1.Key{Kind: v1.KindService, Name: l.service}
+		stops := l.stops()
+		i := slices.IndexFunc(pl.Steps, func(s plan.Step) bool { return s.Key == key && s.RollsOut() && key != f.Self })
+		switch {
+		case i >= 0 && len(constrained(pl.Steps[i].Change.Want, labels)) > 0:
+			return false
+		case i >= 0 && slices.ContainsFunc(pl.Steps[i].Fields, saysHow):
+			stops = l.ready
+		case i < 0 && !l.tasks[0].UnderWay && !f.Rollouts[key].Running():
+			return false
+		}
+		return l.lost > 0 && !l.tasks[0].Everywhere && l.stay <= stops
+	})
+	return out
+}
+
+// saysHow reports whether a field changes how many tasks are stopped at once. What is known of that is then out of date.
+func saysHow(f diff.Field) bool {
+	return f.Path == "spec.replicas" || strings.HasPrefix(f.Path, "spec.updateConfig") || strings.HasPrefix(f.Path, "spec.rollbackConfig")
+}
