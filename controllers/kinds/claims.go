@@ -39,7 +39,7 @@ func Claims(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, ix 
 			has, had := k.holds(l)
 			for _, by := range claimants {
 				if have := by.change.Have; have == nil || have.Meta.ID != l.ID {
-					out = append(out, k.contested(by, l, has, had, wants, src)...)
+					out = append(out, k.contested(by, l, held{has, had}, wants, ix, src)...)
 				}
 			}
 		}
@@ -89,19 +89,25 @@ func (k *Kind) holds(l *Live) (has, had []diff.Claim) {
 	return has, had
 }
 
+// held are the claims of a live object, and those that a rollback would bring back.
+type held struct{ has, had []diff.Claim }
+
 // contested returns the claims that a live object stands in the way of.
-func (k *Kind) contested(by claimant, l *Live, has, had []diff.Claim, wants map[v1.Key]*diff.State, src Source) []plan.Claim {
+func (k *Kind) contested(by claimant, l *Live, of held, wants map[v1.Key]*diff.State, ix *Index, src Source) []plan.Claim {
 	var out []plan.Claim
 	for _, claim := range by.claims {
 		clashes := func(c diff.Claim) bool { return c.Clashes(claim) }
-		now := slices.ContainsFunc(has, clashes)
-		if !now && !slices.ContainsFunc(had, clashes) {
+		now := slices.ContainsFunc(of.has, clashes)
+		if !now && !slices.ContainsFunc(of.had, clashes) {
 			continue
 		}
 		key, meta := src.Identify(l)
 		c := plan.Claim{Key: by.change.Key, Instance: by.change.Instance, Claim: claim, Holder: key, HolderInstance: l.Name, Mine: meta.Mine, Former: !now}
-		if w := wants[key]; w != nil && meta.Mine {
+		switch w := wants[key]; {
+		case w != nil && meta.Mine:
 			c.Stays = slices.ContainsFunc(k.asks(w), clashes) || w.Instance == l.Name && clashes(named(l.Name))
+		case c.Former && k.Observe != nil: // nobody else looks at its roll-out
+			c.Rollout = k.Observe(l, ix, nil)
 		}
 		out = append(out, c)
 	}

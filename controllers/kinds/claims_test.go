@@ -41,6 +41,12 @@ func liveService(name string, port, before uint32, labels map[string]string) *ki
 	return &kinds.Live{Kind: v1.KindService, ID: s.ID, Name: name, Labels: labels, Raw: s}
 }
 
+// rolling returns the service while its tasks are being replaced.
+func rolling(l *kinds.Live) *kinds.Live {
+	l.Raw.(*swarm.Service).UpdateStatus = &swarm.UpdateStatus{State: swarm.UpdateStateUpdating}
+	return l
+}
+
 func owned(name string) map[string]string {
 	return map[string]string{v1.LabelOwner: "shop/Service/" + name}
 }
@@ -68,6 +74,11 @@ func TestClaimsNameTheObjectsInTheWay(t *testing.T) {
 		{"one of ours that gives it up", create, []*kinds.Live{liveService("db", 80, 0, owned("db"))}, map[string]*v1.Service{"db": publishing("db", 81)}, "port 80/tcp of db, mine"},
 		{"one of ours that keeps it", create, []*kinds.Live{liveService("db", 80, 0, owned("db"))}, map[string]*v1.Service{"db": publishing("db", 80)}, "port 80/tcp of db, mine, stays"},
 		{"one of ours that gave it up", create, []*kinds.Live{liveService("db", 81, 80, owned("db"))}, nil, "port 80/tcp of db, mine, former"},
+		{"one of ours that gave it up, which this source follows itself", create, []*kinds.Live{rolling(liveService("db", 81, 80, owned("db")))}, map[string]*v1.Service{"db": publishing("db", 81)}, "port 80/tcp of db, mine, former"},
+		{"one of ours that gave it up, and that goes", create, []*kinds.Live{rolling(liveService("db", 81, 80, owned("db")))}, nil, "port 80/tcp of db, mine, former, updating"},
+		{"somebody's that gives it up", create, []*kinds.Live{rolling(liveService("db", 81, 80, nil))}, nil, "port 80/tcp of db, former, updating"},
+		{"somebody's that gives it up, and that a manifest is about", create, []*kinds.Live{rolling(liveService("db", 81, 80, nil))}, map[string]*v1.Service{"db": publishing("db", 81)}, "port 80/tcp of db, former, updating"},
+		{"somebody's that has it while it is updated", create, []*kinds.Live{rolling(liveService("db", 80, 80, nil))}, nil, "port 80/tcp of db"},
 		{"it has it itself", update(mine, 80), []*kinds.Live{mine}, nil, ""},
 		{"it needs another", update(mine, 81), []*kinds.Live{mine, liveService("db", 81, 0, nil)}, nil, "port 81/tcp of db"},
 		{"it gives one up", update(mine, 0), []*kinds.Live{mine, liveService("db", 81, 0, nil)}, nil, ""},
@@ -91,17 +102,15 @@ func claimed(all []plan.Claim) string {
 	var out []string
 	for _, c := range all {
 		text := fmt.Sprintf("%s of %s", c.Claim, c.HolderInstance)
-		for word, is := range map[string]bool{"mine": c.Mine, "stays": c.Stays, "former": c.Former} {
-			if is {
-				text += ", " + word
+		for _, note := range []struct {
+			is   bool
+			text string
+		}{{c.Mine, "mine"}, {c.Former, "former"}, {c.Stays, "stays"}, {c.Rollout.State != "", c.Rollout.State}} {
+			if note.is {
+				text += ", " + note.text
 			}
 		}
-		parts := strings.Split(text, ", ")
-		slices.Sort(parts[1:])
-		if i := slices.Index(parts, "mine"); i > 1 {
-			parts = append([]string{parts[0], "mine"}, slices.Delete(parts[1:], i-1, i)...)
-		}
-		out = append(out, strings.Join(parts, ", "))
+		out = append(out, text)
 	}
 	slices.Sort(out)
 	return strings.Join(out, "; ")

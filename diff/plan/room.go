@@ -24,6 +24,9 @@ type Claim struct {
 	Stays bool
 	// Former is true if the holder has given it up. A rollback of the holder would take it back.
 	Former bool
+	// Rollout is the last update of a holder that has given it up and that is not among Facts.Rollouts: no manifest of
+	// the source asks for it.
+	Rollout Rollout
 }
 
 const guardRoom = "room"
@@ -124,7 +127,11 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		giver := plan.step(c.Holder, c.HolderInstance)
 		switch {
 		case c.Former:
-			switch r := f.Rollouts[c.Holder]; {
+			r, known := f.Rollouts[c.Holder]
+			if !known {
+				r = c.Rollout
+			}
+			switch {
 			case r.Running():
 				out = append(out, s.Refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
 			case r.State == "paused":
