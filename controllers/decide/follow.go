@@ -158,8 +158,8 @@ func (d *Decider) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key 
 	for _, k := range out { // it counts as running for hiddenFor at most
 		delete(d.rolling, k)
 	}
-	for k := range d.rolling {
-		if f.Rollouts[k].State != "" || wants[k] == nil {
+	for k, since := range d.rolling {
+		if f.Rollouts[k].State != "" || wants[k] == nil || f.Now.Sub(since) >= hiddenFor {
 			delete(d.rolling, k)
 			continue
 		}
@@ -211,6 +211,7 @@ func (w waits) lives(all []kinds.Kind, ix *kinds.Index) map[string][]*kinds.Live
 
 // readiness notes in the facts the health of the services that the run has asked about.
 func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
+	by := run.Memory.ChangedBy()
 	for kind, lives := range n.Lives {
 		err := a.Unread[kind]
 		if err != nil {
@@ -233,6 +234,9 @@ func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
 				f.Placeless[key] = h.Why
 			}
 			d.judge(key, h, run.FailureOf(key).Why, f)
+			if r := f.Rollouts[key]; r.Running() && (h.Waits || f.Failing[key]) && by[key] != run.InForce.Hash {
+				r.Stuck, f.Rollouts[key] = true, r
+			}
 		}
 	}
 	if len(f.Placeless) > 0 {
@@ -250,7 +254,7 @@ func (w waits) note(f *plan.Facts, key v1.Key, why string) {
 	}
 }
 
-// hiddenFor is how long at most a roll-out counts as running after a write has cleared what the engine says about it.
+// hiddenFor is how long at most a roll-out counts as running while the engine says nothing about it, after a write.
 // The default monitor of the swarm is 5 s.
 const hiddenFor = 30 * time.Second
 
@@ -361,7 +365,7 @@ func (d *Decider) judge(key v1.Key, h kinds.Health, failure string, f *plan.Fact
 	if v.Ready() {
 		f.Settled[key] = true
 		delete(d.touched, key)
-		if hidden || d.rolling[key] {
+		if _, rolling := d.rolling[key]; hidden || rolling {
 			delete(d.hidden, key)
 			delete(d.rolling, key)
 			delete(f.Rollouts, key)

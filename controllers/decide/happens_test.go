@@ -290,8 +290,8 @@ func (s *story) related(old string, next *commit) decide.Past {
 	return p
 }
 
-// flags reads repair-after=1m, repair-restarts-after=1m, follow=false, observe, ask-rewritten, commands-only, removals=2
-// and consent=HAZARD.
+// flags reads repair-after=1m, repair-restarts-after=1m, follow=false, observe, ask-rewritten, commands-only, removals=2,
+// rollouts=1 and consent=HAZARD.
 func (s *story) flags(w []string) {
 	for _, flag := range w {
 		name, value, _ := strings.Cut(flag, "=")
@@ -316,6 +316,8 @@ func (s *story) flags(w []string) {
 			}
 		case "removals":
 			p.Budgets.Removals = s.number(value)
+		case "rollouts":
+			p.Budgets.Rollouts = s.number(value)
 		case "consent":
 			p.Consents = append(p.Consents, plan.Consented{Hazard: plan.Hazard(value)})
 		default:

@@ -24,8 +24,9 @@ type Progress struct {
 
 // doings are what this process has done.
 type doings struct {
-	// rolling are services whose tasks this process replaces, until the engine says how that ended.
-	rolling map[v1.Key]bool
+	// rolling are services whose tasks this process replaces, with since when, until the engine says how that goes. It
+	// never does of a job.
+	rolling map[v1.Key]time.Time
 	touched map[v1.Key]bool // touched were changed by it and not seen ready since
 	force   string          // force is the revision that touched is about
 	// handed are the digests of the tokens and keys that it delivered: see Decider.Delivered.
@@ -37,7 +38,7 @@ type doings struct {
 func newProgress() Progress {
 	return Progress{
 		drift: map[driftKey]time.Time{}, rounds: contention{}, following: newFollowing(),
-		doings: doings{touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, handed: map[string]string{}, removed: map[string]bool{}},
+		doings: doings{touched: map[v1.Key]bool{}, rolling: map[v1.Key]time.Time{}, handed: map[string]string{}, removed: map[string]bool{}},
 	}
 }
 
@@ -111,7 +112,7 @@ func (d *Decider) Did(s plan.Step, now time.Time) {
 	d.rounds.repaired(s, now)
 	d.touched[s.Key] = true
 	if s.RollsOut() {
-		d.rolling[s.Key] = true
+		d.rolling[s.Key] = now
 	}
 	for _, k := range d.kinds {
 		if k.Survey != nil {

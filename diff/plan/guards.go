@@ -368,7 +368,9 @@ func restarts(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// rolloutsAtOnce limits how many running services are replaced at the same time.
+// rolloutsAtOnce limits how many running services are replaced at the same time. A roll-out that is stuck since before
+// the revision does not count, so that it keeps no hotfix from other services. One of this revision counts: what keeps
+// it may keep the others as well.
 func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 	running := 0
 	inPlan := map[v1.Key]bool{}
@@ -376,7 +378,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 		inPlan[s.Key] = inPlan[s.Key] || s.RollsOut()
 	}
 	for k, r := range f.Rollouts {
-		if r.Running() && !inPlan[k] {
+		if r.Running() && !r.Stuck && !inPlan[k] {
 			running++
 		}
 	}
