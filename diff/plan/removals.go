@@ -15,7 +15,7 @@ import (
 func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	class, why := plan.comesFirst(f)
 	before, whyBefore := plan.supersededFirst(f)
-	taker, forRoom := plan.onlyForRoom(f)
+	takers := plan.onlyForRoom(f)
 	var out []Refusal
 	for _, s := range plan.Steps {
 		if !s.removal() || s.oldVersion() || s.goesFirst(plan, f) {
@@ -23,8 +23,8 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 		}
 		superseded := whyBefore != "" && slices.Contains(f.Superseded.Removals, s.Key)
 		switch {
-		case forRoom && v1.RunsTasks(s.Key.Kind):
-			out = append(out, s.gap(taker, f, p)...)
+		case len(takers) > 0 && v1.RunsTasks(s.Key.Kind):
+			out = append(out, s.gap(takers, f, p)...)
 		case superseded && (before == Never || why == ""):
 			out = append(out, s.Refusal(before, "removals come last; %s", whyBefore))
 		case why != "":
@@ -34,38 +34,48 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// onlyForRoom reports whether removals wait only for services that find no place, and returns the first of these. A
-// service that is to be removed may have that place, so neither would come by itself.
-func (p *Plan) onlyForRoom(f Facts) (taker v1.Key, only bool) {
+// onlyForRoom returns the services that find no place, if removals wait only for these. A service that is to be removed
+// may have that place, so neither would come by itself.
+func (p *Plan) onlyForRoom(f Facts) []v1.Key {
+	takers := map[v1.Key]bool{}
 	others := func(begun map[v1.Key]string) map[v1.Key]string {
 		out := maps.Clone(begun)
 		maps.DeleteFunc(out, func(k v1.Key, _ string) bool {
 			_, placeless := f.Placeless[k]
-			if placeless && (taker == v1.Key{} || k.Compare(taker) < 0) {
-				taker = k
+			if placeless {
+				takers[k] = true
 			}
 			return placeless
 		})
 		return out
 	}
 	f.Begun, f.Superseded.NotReady = others(f.Begun), others(f.Superseded.NotReady)
-	if taker == (v1.Key{}) {
-		return taker, false
+	if len(takers) == 0 {
+		return nil
 	}
 	_, why := p.comesFirst(f)
 	_, before := p.supersededFirst(f)
-	return taker, why == "" && before == ""
-}
-
-// gap asks before a service is removed to give its place to one that finds none.
-func (s Step) gap(taker v1.Key, f Facts, p Policy) []Refusal {
-	if p.Consents.Covers(Replace, taker) {
+	if why != "" || before != "" {
 		return nil
 	}
+	return slices.SortedFunc(maps.Keys(takers), v1.Key.Compare)
+}
+
+// gap asks before a service is removed to give its place to one that finds none. If nobody knows whose place it has, the
+// agreement has to be to all that find none.
+func (s Step) gap(takers []v1.Key, f Facts, p Policy) []Refusal {
 	if of, is := f.InTheWay[s.Key]; is {
+		if p.Consents.Covers(Replace, of) {
+			return nil
+		}
 		return s.Needs(Replace, p, "%s finds no place, because this service has the port of the nodes that it needs; the operator would remove this service first, and neither runs until %s does", of, of)
 	}
-	return s.Needs(Replace, p, "%s finds no place (%s), and this object may have it; if the operator removes this object first, neither runs until %s does; you may also make room in another way", taker, f.Placeless[taker], taker)
+	for _, taker := range takers {
+		if !p.Consents.Covers(Replace, taker) {
+			return s.Needs(Replace, p, "%s finds no place (%s), and this object may have it; if the operator removes this object first, neither runs until %s does; you may also make room in another way", taker, f.Placeless[taker], taker)
+		}
+	}
+	return nil
 }
 
 // supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this revision.
