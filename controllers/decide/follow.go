@@ -239,6 +239,7 @@ func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
 			}
 		}
 	}
+	n.waits.gone(run, f)
 	if len(f.Placeless) > 0 {
 		f.InTheWay = kinds.InTheWay(d.kinds, run.Changes, run.Wanted, slices.Collect(maps.Keys(f.Placeless)))
 	}
@@ -251,6 +252,16 @@ func (w waits) note(f *plan.Facts, key v1.Key, why string) {
 	}
 	if slices.Contains(w.earlier, key) {
 		f.Superseded.NotReady[key] = why
+	}
+}
+
+// gone notes the services that removals wait for and that somebody has removed since. What is to be removed may be all
+// that still serves.
+func (w waits) gone(run *Decision, f *plan.Facts) {
+	for _, k := range slices.Concat(slices.Collect(maps.Keys(w.removals)), w.earlier) {
+		if run.Wanted[k] != nil && run.Index.ByName(k.Kind, k.Name) == nil {
+			w.note(f, k, "it does not exist any more")
+		}
 	}
 }
 

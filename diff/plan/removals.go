@@ -83,7 +83,7 @@ func (p *Plan) supersededFirst(f Facts) (Class, string) {
 	if why := p.failed(f, func(k v1.Key) bool { return slices.Contains(f.Superseded.Changed, k) }); why != "" {
 		return Never, why
 	}
-	return f.unready(f.Superseded.NotReady)
+	return p.unready(f, f.Superseded.NotReady)
 }
 
 // comesFirst says what removals wait for, and whether that comes by itself. The text is "" if they wait for nothing.
@@ -91,7 +91,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 	if k, held := f.held(); held {
 		return Never, fmt.Sprintf("%s is held, and may replace what goes, or still need it (%s)%s", k, f.Problems[k].Why, f.Problems[k].mended())
 	}
-	class, unready := f.unready(f.Begun)
+	class, unready := p.unready(f, f.Begun)
 	if class == Never {
 		return class, unready
 	}
@@ -128,12 +128,17 @@ func (p *Plan) failed(f Facts, is func(v1.Key) bool) string {
 }
 
 // unready says which of the services that removals wait for has failed or, if none has, which is not ready. The text
-// is "" if all are ready.
-func (f *Facts) unready(begun map[v1.Key]string) (Class, string) {
+// is "" if all are ready. A service that somebody removed has failed as well if the operator does not make it again.
+func (p *Plan) unready(f Facts, begun map[v1.Key]string) (Class, string) {
 	keys := slices.SortedFunc(maps.Keys(begun), v1.Key.Compare)
 	for _, k := range keys {
 		if f.Failing[k] {
 			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, begun[k], k)
+		}
+	}
+	for _, k := range keys {
+		if r := p.heldBy(Target{k, k.Name}); r != nil && r.Op == diff.Create {
+			return Never, fmt.Sprintf("%s is refused (%s): that has to end first", k, r.Why)
 		}
 	}
 	for _, k := range keys {
