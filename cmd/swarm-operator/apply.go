@@ -177,11 +177,13 @@ func (a *applying) run(ctx context.Context) error {
 	}
 }
 
-// failed counts a run that failed, and waits until the next one. It fails after several in a row.
+// failed counts a run that failed, and waits until the next one. Others may act meanwhile: the next run may hang for as
+// long as the engine does not answer. It fails after several in a row.
 func (a *applying) failed(ctx context.Context, err error) error {
 	if a.errors++; a.errors >= tries {
 		return fmt.Errorf("giving up after %d runs in a row that failed; what is done stays, and the next apply goes on from here. The last error: %w", tries, err)
 	}
+	a.r.Release(ctx, false)
 	pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 	return nil
 }

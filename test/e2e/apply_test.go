@@ -5,10 +5,15 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -191,5 +196,39 @@ func TestALoneApplyThatRemovesSomethingIsRememberedOnce(t *testing.T) {
 	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
 	if more := accepted(p.Writes()); len(more) != 0 {
 		t.Errorf("with nothing to do it wrote\n%s", lines(more))
+	}
+}
+
+// An apply that failed gives the lease back before it looks at the swarm again: an engine that does not answer must not
+// keep other sources from acting.
+func TestApplyGivesTheLeaseBackBetweenTries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	const source = "fails-twice"
+	r := w.repo(source, map[string]string{"a.yaml": service(source, "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	var failed, looks, held atomic.Int32
+	var fails atomic.Bool // a step failed, and apply has not looked since
+	p.Before(func(c harness.Call) error {
+		switch {
+		case c.Path == "/services/create" && failed.Load() < 2:
+			failed.Add(1)
+			fails.Store(true)
+			return errNotNow
+		case c.Path == "/services" && fails.CompareAndSwap(true, false):
+			looks.Add(1)
+			lease, err := w.api.ConfigInspect(t.Context(), state.LeaseName, client.ConfigInspectOptions{})
+			if err != nil {
+				return err
+			}
+			if v, _ := state.ViewLease([]*swarm.Config{&lease.Config}); v.Held() && v.Source == source {
+				held.Add(1)
+			}
+		}
+		return nil
+	})
+	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
+	if looks.Load() != 2 || held.Load() > 0 {
+		t.Errorf("apply failed %d times, looked %d times after that, and held the lease %d times then", failed.Load(), looks.Load(), held.Load())
 	}
 }
