@@ -236,9 +236,7 @@ func unfinished(ctx context.Context, c *engine.Client, learn report.Learn, sourc
 	}
 	if own, err := state.Read(ctx, c); err == nil {
 		if v, there := state.ViewLease(own); there {
-			for _, t := range v.Troubles(source).Of(m.InForce.Hash) {
-				out = append(out, t.String())
-			}
+			out = append(out, v.Troubles(source).Said(m.InForce.Hash)...)
 		}
 	}
 	if len(out) == 0 {

@@ -138,9 +138,7 @@ func (r *Reporter) owned(ctx context.Context, w *observe.World, f *status.Found)
 	}
 	recall(f, found.Memory)
 	if v, there := state.ViewLease(w.Configs); there {
-		for _, t := range v.Troubles(f.Source).Of(found.Memory.InForce.Hash) {
-			f.Notices = append(slices.Clip(f.Notices), t.String())
-		}
+		f.Notices = append(slices.Clip(f.Notices), v.Troubles(f.Source).Said(found.Memory.InForce.Hash)...)
 	}
 	src := decide.SourceOf(f.Source, found.Memory, nil, nil)
 	mine, lives := map[v1.Key]bool{}, map[string][]*kinds.Live{}

@@ -1,10 +1,12 @@
 package state
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -48,11 +50,30 @@ func (t Troubles) Of(revision string) []Trouble {
 	return t.Steps
 }
 
-// These are bounds of what the label holds. People read labels, and a swarm's objects are small.
+// Said says what failed for the revision, for people. Where many steps failed, it names some and counts the others.
+func (t Troubles) Said(revision string) []string {
+	all := t.Of(revision)
+	some := all[:min(len(all), mostWhys)]
+	out := make([]string, 0, len(some)+1)
+	for _, one := range some {
+		out = append(out, one.String())
+	}
+	if more := len(all) - len(some); more > 0 {
+		out = append(out, v1.Count(more, "more step")+" failed")
+	}
+	return out
+}
+
+// These are bounds of what the label holds. People read labels, and a swarm's objects are small. A step that is not in
+// the label does not back off, so there are many; why they failed is most often the same.
 const (
-	mostTroubles = 20
+	mostTroubles = 500
+	mostWhys     = 20
 	longestWhy   = 300
 )
+
+// unnoted stands for why a step failed, if so many do that the reason is not noted.
+const unnoted = "see the operator's log; too many steps fail to keep each error"
 
 // Sighted is a trouble, with the time since when this process has known of its last try. Clocks of different machines
 // are never compared.
@@ -100,10 +121,12 @@ func writeTroubles(labels map[string]string, noted map[string]Troubles) {
 // that nothing failed.
 func (l *Lease) Note(source string, t Troubles) {
 	t.Steps = slices.Clone(t.Steps)
-	slices.SortFunc(t.Steps, func(a, b Trouble) int { return b.Tries - a.Tries })
+	slices.SortFunc(t.Steps, func(a, b Trouble) int { return cmp.Or(b.Tries-a.Tries, strings.Compare(a.Step, b.Step)) })
 	t.Steps = t.Steps[:min(len(t.Steps), mostTroubles)]
 	for i := range t.Steps {
-		t.Steps[i].Why = shortened(v1.Scrub(t.Steps[i].Why))
+		if t.Steps[i].Why = shortened(v1.Scrub(t.Steps[i].Why)); i >= mostWhys {
+			t.Steps[i].Why = unnoted
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,34 @@ func TestLabelOfTroublesIsShortAndShowsNoPassword(t *testing.T) {
 	}
 	if got := a.steps("shop", "r1"); len(got) == 0 || got[0].Tries != 50 {
 		t.Errorf("what failed most often is not there: %+v", got)
+	}
+}
+
+// A step that is not noted is tried with each event, by each instance. So many are noted, though not why each failed.
+func TestManyStepsThatFailBackOff(t *testing.T) {
+	c := open(t)
+	a, b := newInstance(t, c, "a", true), newInstance(t, c, "b", true)
+	var many []state.Trouble
+	for n := range 25 {
+		many = append(many, state.Trouble{Step: fmt.Sprintf("create Service/s%02d", n), Tries: 1, Why: "no such plugin"})
+	}
+	a.takes()
+	a.Note("shop", troubles("r1", slices.Concat(many[13:], many[:13])...))
+	a.release(false)
+	b.takes()
+	got := b.steps("shop", "r1")
+	if len(got) != 25 || got[0] != many[0] || got[19] != many[19] || got[24].Step != many[24].Step || got[24].Tries != 1 || got[24].Why == "" || got[24].Why == many[24].Why {
+		t.Errorf("the other one knows %d steps: %+v", len(got), got)
+	}
+	said := state.Troubles{Revision: "r1", Steps: got}.Said("r1")
+	if len(said) != 21 || said[0] != "create Service/s00 failed once: no such plugin" || said[20] != "5 more steps failed" {
+		t.Errorf("people are told %q", said)
+	}
+	if said := (state.Troubles{Revision: "r1", Steps: got[:2]}).Said("r1"); len(said) != 2 {
+		t.Errorf("people are told %q", said)
+	}
+	if said := (state.Troubles{Revision: "r1", Steps: got}).Said("r2"); len(said) != 0 {
+		t.Errorf("of another revision people are told %q", said)
 	}
 }
 
