@@ -141,6 +141,36 @@ func TestWhatStalledIsWatchedOn(t *testing.T) {
 	}
 }
 
+// Only a later update of the very same want, seen to its end, shows that the want has not failed.
+func TestWhatWorksByNowHasNotFailed(t *testing.T) {
+	web, began := svc("web"), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	later := began.Add(time.Minute)
+	for name, c := range map[string]struct {
+		began   time.Time // of the failed roll-out
+		rollout plan.Rollout
+		ready   bool
+		op      diff.Op
+		stays   bool
+	}{
+		"a later update is completed":      {began, plan.Rollout{State: "completed", Began: later}, true, diff.Same, false},
+		"it goes on":                       {began, plan.Rollout{State: "updating", Began: later}, false, diff.Same, true},
+		"its tasks do not work":            {began, plan.Rollout{State: "completed", Began: later}, false, diff.Same, true},
+		"something else was written":       {began, plan.Rollout{State: "completed", Began: later}, true, diff.Update, true},
+		"the failed one itself":            {began, plan.Rollout{State: "completed", Began: began}, true, diff.Same, true},
+		"it was rolled back":               {began, plan.Rollout{State: "rollback_completed", Began: later}, true, diff.Same, true},
+		"the engine says nothing":          {began, plan.Rollout{}, true, diff.Same, true},
+		"a failure of tasks, see failures": {time.Time{}, plan.Rollout{State: "completed", Began: later}, true, diff.Same, true},
+	} {
+		run := &Decision{}
+		run.Memory.Failed = []plan.Failure{{Key: web, Began: c.began}}
+		run.Changes = []diff.Change{{Op: c.op, Key: web}, {Op: diff.Update, Key: svc("other")}}
+		run.Facts = plan.Facts{Settled: map[v1.Key]bool{web: c.ready}, Rollouts: map[v1.Key]plan.Rollout{web: c.rollout}}
+		if stays := len(stillFailed(run)) == 1; stays != c.stays || len(run.Memory.Failed) != 1 {
+			t.Errorf("%s: it stays on record: %t", name, stays)
+		}
+	}
+}
+
 // An object that is made again is not the one that failed.
 func TestWhatIsMadeAgainHasNotFailed(t *testing.T) {
 	failed := []plan.Failure{{Key: svc("made")}, {Key: svc("replaced")}, {Key: svc("updated")}, {Key: svc("other")}}

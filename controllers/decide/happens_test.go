@@ -353,7 +353,7 @@ func (s *story) write(name string, change func(*swarm.Service) error) error {
 //	create service NAME IMAGE
 //	create network|volume NAME
 //	remove KIND NAME
-//	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, port 80, labels lost, unknown PATH
+//	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, port 80, nothing -, labels lost, unknown PATH
 //	volume NAME AVAILABILITY
 //	rollback NAME             as docker service rollback does; the spec that it leaves becomes the previous one
 func (s *story) hand(w []string) error {
@@ -446,7 +446,7 @@ func (s *story) set(spec *swarm.ServiceSpec, setting, value string) error {
 		c.Env = append(c.Env, value)
 	case "port":
 		spec.EndpointSpec.Ports = []swarm.PortConfig{{TargetPort: 80, PublishedPort: uint32(s.number(value)), Protocol: "tcp", PublishMode: swarm.PortConfigPublishModeIngress}}
-	case "unknown": // the types have no field for it
+	case "nothing", "unknown": // the types have no field for it
 	case "labels": // docker stack deploy writes its own, and no others
 		spec.Labels = map[string]string{"com.docker.stack.namespace": "shop"}
 	default:

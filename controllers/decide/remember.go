@@ -61,7 +61,7 @@ func (d *Decider) remember(run *Decision) {
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}
-	m.Failed = madeAgain(failures(m.Failed, append(d.rolledBackBefore(run), run.Failures...), run.Wanted, run.Facts), run.Plan.Steps)
+	m.Failed = madeAgain(failures(stillFailed(run), append(d.rolledBackBefore(run), run.Failures...), run.Wanted, run.Facts), run.Plan.Steps)
 	m.Adopted, m.Partial = d.adopted(run), partial(run)
 	m.Keep = kept(run)
 	release(run)
@@ -188,6 +188,17 @@ func newFailures(run *Decision) []plan.Failure {
 		}
 	}
 	return run.blamed(plan.NewFailures(run.Changes, inSync, run.Facts))
+}
+
+// stillFailed returns the failures on record without those whose want works by now: what failed was tried again by
+// somebody's write, that update is completed, and nothing differs.
+func stillFailed(run *Decision) []plan.Failure {
+	f := run.Facts
+	return slices.DeleteFunc(slices.Clone(run.Memory.Failed), func(failed plan.Failure) bool {
+		r := f.Rollouts[failed.Key]
+		return f.Settled[failed.Key] && r.State == "completed" && !failed.Began.IsZero() && !r.Began.Equal(failed.Began) &&
+			!slices.ContainsFunc(run.Changes, func(c diff.Change) bool { return c.Key == failed.Key && c.Op != diff.Same })
+	})
 }
 
 // failures adds the new failures and drops those that are over. A failure of tasks alone is over when the object is
