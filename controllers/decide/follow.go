@@ -31,7 +31,7 @@ type following struct {
 	looked    time.Time
 	// running are the services of which the engine said in the last run that a roll-out runs.
 	running map[v1.Key]bool
-	hidden  map[v1.Key]time.Time // hidden is what hide found, and since when
+	hidden  map[v1.Key]time.Time // hidden is what hide found, and roll-outs of this process that no task shows, since when
 	waits   map[v1.Key]waiting   // waits are services whose tasks find no place, and jobs that run
 	// forgiven are paused roll-outs that did what they were for, by when they began.
 	forgiven map[v1.Key]time.Time
@@ -227,13 +227,16 @@ func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
 				n.waits.note(f, key, err.Error())
 				continue
 			}
-			if !h.Ready && !h.Begun {
-				n.waits.note(f, key, h.Why)
-			}
 			if h.Waits {
 				f.Placeless[key] = h.Why
 			}
 			d.judge(key, h, run.FailureOf(key).Why, f)
+			switch {
+			case !h.Ready && !h.Begun:
+				n.waits.note(f, key, h.Why)
+			case h.Ready && !f.Settled[key]: // its tasks run, and may be those from before
+				n.waits.note(f, key, f.NotReady[key])
+			}
 			if r := f.Rollouts[key]; r.Running() && (h.Waits || f.Failing[key]) && by[key] != run.InForce.Hash {
 				r.Stuck, f.Rollouts[key] = true, r
 			}
@@ -440,9 +443,11 @@ type Waited struct {
 	begin time.Time
 }
 
-// NewWaited returns what a wait knows at its beginning.
-func NewWaited(by map[v1.Key]string, begin time.Time) *Waited {
-	return &Waited{following: newFollowing(), By: by, begin: begin}
+// NewWaited returns what a wait knows at its beginning. hidden are the roll-outs of this process that no task shows.
+func NewWaited(by map[v1.Key]string, begin time.Time, hidden map[v1.Key]time.Time) *Waited {
+	w := &Waited{following: newFollowing(), By: by, begin: begin}
+	maps.Copy(w.hidden, hidden)
+	return w
 }
 
 // Since returns since when an object has come no further. The time that it may take begins once there is a place for

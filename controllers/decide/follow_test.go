@@ -192,7 +192,7 @@ func TestAHiddenRollOutIsNotOverAtOnce(t *testing.T) {
 		ready bool
 	}{{50 * time.Millisecond, false}, {4 * time.Second, false}, {5 * time.Second, true}} {
 		facts := plan.Facts{Now: begin.Add(look.after), Rollouts: map[v1.Key]plan.Rollout{web: {State: "updating"}}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
-		r.judge(web, kinds.Health{Ready: true}, "", &facts)
+		r.judge(web, kinds.Health{Ready: true, Running: 1, Wanted: 1}, "", &facts)
 		if facts.Settled[web] != look.ready || (facts.NotReady[web] == "") != look.ready || (facts.Rollouts[web].State == "") != look.ready {
 			t.Errorf("after %s: ready is %t, not ready because %q, and the roll-out is %+v", look.after, facts.Settled[web], facts.NotReady[web], facts.Rollouts[web])
 		}
@@ -227,6 +227,33 @@ func TestWhichRollOutsAreStuck(t *testing.T) {
 		d.readiness(run, &f, n, Answers{Healths: map[string]map[string]kinds.Health{v1.KindService: {"web": c.health}}})
 		if f.Rollouts[web].Stuck != c.stuck {
 			t.Errorf("%+v: stuck is %t", c, f.Rollouts[web].Stuck)
+		}
+	}
+}
+
+// A task's own spec shows no ports, and none of the constraints by which it is replaced. Until the swarm says that it
+// replaces tasks, those from before look like those that are wanted.
+func TestWhichRollOutsNoTaskShows(t *testing.T) {
+	web, begin := svc("web"), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		path   string
+		effect diff.Effect
+		hidden bool
+	}{
+		{"spec.placement.constraints", diff.RestartsTasks, true},
+		{"spec.ports[80/tcp].published", diff.RestartsTasks, true},
+		{"spec.image", diff.RestartsTasks, false},
+		{"spec.replicas", diff.StartsTasks, false},
+	} {
+		d := New(Policy{Follow: true})
+		d.Did(plan.Step{Op: diff.Update, Key: web, Effect: c.effect, Fields: []diff.Field{{Path: c.path, Git: true, Effect: c.effect}}}, begin)
+		if since, hidden := d.hidden[web]; hidden != c.hidden || hidden && !since.Equal(begin) {
+			t.Errorf("%s: hidden is %t, since %s", c.path, hidden, since)
+		}
+		w := NewWaited(nil, begin, d.Hidden())
+		w.Hide(map[v1.Key]*diff.State{web: {}}, &plan.Facts{Now: begin.Add(time.Second)})
+		if _, hidden := w.Hidden()[web]; hidden != c.hidden {
+			t.Errorf("%s: for a wait, hidden is %t", c.path, hidden)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -113,6 +114,9 @@ func (d *Decider) Did(s plan.Step, now time.Time) {
 	d.touched[s.Key] = true
 	if s.RollsOut() {
 		d.rolling[s.Key] = now
+		if p := diff.NewPaths(s.Fields); p.Any("spec.placement") || p.Any("spec.ports") { // the tasks from before look like those that are wanted
+			d.hidden[s.Key] = now
+		}
 	}
 	for _, k := range d.kinds {
 		if k.Survey != nil {

@@ -86,7 +86,7 @@ func TestSinceWhenSomethingIsWaitedFor(t *testing.T) {
 		"its spec has it wait":   {[]kinds.Health{{Pause: time.Hour}, {Pause: time.Hour}, {Pause: time.Hour}, {Pause: time.Hour}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, v := NewWaited(nil, begin), status.Verdict{}
+			w, v := NewWaited(nil, begin, nil), status.Verdict{}
 			for i, h := range test.looks {
 				now := begin.Add(time.Duration(i) * 4 * time.Minute)
 				v = status.Evidence{Look: status.Look(h), Since: w.Since(web, 1, h, now), Now: now}.Verdict()

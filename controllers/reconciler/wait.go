@@ -58,7 +58,7 @@ const lookTries = 5
 // not end it. It does not wait for a service that an earlier revision changed and whose tasks only wait for a place. It
 // goes on after a look that failed, and gives up after several in a row.
 func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)) error {
-	w := decide.NewWaited(run.Memory.ChangedBy(), r.now())
+	w := decide.NewWaited(run.Memory.ChangedBy(), r.now(), r.Hidden())
 	for failed := 0; ; {
 		all, err := r.look(ctx, run, w)
 		switch {

@@ -81,8 +81,8 @@ func (e Evidence) Verdict() Verdict {
 		return Verdict{IsFailed, e.Undone}
 	case e.Look.Failed:
 		return Verdict{IsFailed, e.Why}
-	case e.Look.Ready && !e.Hidden.IsZero() && e.Now.Sub(e.Hidden) < hiddenLeast:
-		return Verdict{IsProgressing, "it was written on while it rolled out, and the swarm does not say yet how that goes on"}
+	case e.Look.Ready && e.Wanted > 0 && !e.Hidden.IsZero() && e.Now.Sub(e.Hidden) < hiddenLeast:
+		return Verdict{IsProgressing, "it was written a moment ago, and the swarm does not say yet how its roll-out goes"}
 	case e.Look.Ready:
 		return Verdict{State: IsReady}
 	case e.Failure != "":

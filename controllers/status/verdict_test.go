@@ -34,8 +34,9 @@ func TestVerdictOnAnObject(t *testing.T) {
 		"it was undone, and what was runs":     {Evidence{Look: Look{Ready: true, RolledBack: true}, Undone: "rolled back"}, Verdict{IsFailed, "rolled back"}, Degraded},
 		"it was undone to what is wanted":      {Evidence{Look: Look{Ready: true, RolledBack: true}}, Verdict{IsReady, ""}, Healthy},
 		"it was undone, and what was fails":    {Evidence{Look: failed, Undone: "rolled back"}, Verdict{IsFailed, "rolled back"}, Degraded},
-		"a write has just hidden its roll-out": {Evidence{Look: ready, Hidden: began, Now: began.Add(hiddenLeast - 1)}, Verdict{IsProgressing, "it was written on while it rolled out, and the swarm does not say yet how that goes on"}, Progressing},
-		"a write has hidden its roll-out":      {Evidence{Look: ready, Hidden: began, Now: began.Add(hiddenLeast)}, Verdict{IsReady, ""}, Healthy},
+		"a write has just hidden its roll-out": {Evidence{Look: Look{Ready: true, Running: 1, Wanted: 1}, Hidden: began, Now: began.Add(hiddenLeast - 1)}, Verdict{IsProgressing, "it was written a moment ago, and the swarm does not say yet how its roll-out goes"}, Progressing},
+		"a write has hidden its roll-out":      {Evidence{Look: Look{Ready: true, Running: 1, Wanted: 1}, Hidden: began, Now: began.Add(hiddenLeast)}, Verdict{IsReady, ""}, Healthy},
+		"a write hides a roll-out of no task":  {Evidence{Look: ready, Hidden: began, Now: began}, Verdict{IsReady, ""}, Healthy},
 		"a write hides that it moves":          {Evidence{Look: moves, Hidden: began, Now: began}, Verdict{IsProgressing, "0 of 1"}, Progressing},
 	} {
 		t.Run(name, func(t *testing.T) {
