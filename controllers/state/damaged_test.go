@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +20,23 @@ import (
 // memoryConfig returns a config that has the label of a memory of source shop.
 func memoryConfig(name, data string) *swarm.Config {
 	return &swarm.Config{ID: "id-" + name, Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: map[string]string{v1.LabelState: "shop"}}, Data: []byte(data)}}
+}
+
+// compressed returns a text as a large memory is written.
+func compressed(t *testing.T, text string) string {
+	t.Helper()
+	var b strings.Builder
+	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 const good = `{"format":3,"source":"shop","hashKey":"AAAA","inForce":{"hash":"abc"},"owned":2,"adopted":{"id":{"key":"Service/web","applied":"v1:A"}}}`
@@ -43,6 +61,10 @@ func TestTheNewestMemoryThatCanBeReadCounts(t *testing.T) {
 		{"fields of other types", []*swarm.Config{older, newer(`{"format":3,"source":"shop","made":[]}`)}, 3, map[string]string{of(7): "cannot unmarshal array"}},
 		{"the memory of another source", []*swarm.Config{older, newer(strings.ReplaceAll(good, "shop", "other"))}, 3, map[string]string{of(7): `it is a memory of source "other"`}},
 		{"enormous", []*swarm.Config{older, newer(good + strings.Repeat(" ", v1.MaxConfigSize))}, 3, map[string]string{of(7): "a memory has"}},
+		{"compressed, and cut off", []*swarm.Config{older, newer("\x1f\x8b\x08")}, 3, map[string]string{of(7): "decompressing it: unexpected EOF"}},
+		{"compressed, and no memory", []*swarm.Config{older, newer(compressed(t, "server { listen 80; }"))}, 3, map[string]string{of(7): "invalid character"}},
+		{"compressed, and enormous", []*swarm.Config{older, newer(compressed(t, good+strings.Repeat(" ", 16<<20)))}, 3, map[string]string{of(7): "when it is decompressed"}},
+		{"compressed", []*swarm.Config{older, newer(compressed(t, good))}, 7, nil},
 		{"deep", []*swarm.Config{older, newer(strings.Repeat(`{"a":`, 100_000))}, 3, map[string]string{of(7): "exceeded max depth"}},
 		{"a number that none has reached", []*swarm.Config{older, memoryConfig("swarm-operator.shop.18446744073709551615", good)}, 3, map[string]string{"swarm-operator.shop.18446744073709551615": "no operator has written so many"}},
 		{"two that are newer", []*swarm.Config{memoryConfig(of(9), "x"), older, newer("y")}, 3, map[string]string{of(7): "invalid", of(9): "invalid"}},

@@ -1,9 +1,9 @@
 // Package state is the operator's memory, kept in swarm configs of its own: the swarm's raft is its database.
 //
 // Each source has one object, which is replaced as a whole. Its name ends in a sequence number, so making the next
-// one is a compare-and-swap: of two writers, one is told that the name exists. A large memory has further objects,
-// its shards, which are named by their content; only changed shards are written. Losing any of it is safe; Memory
-// says what the loss costs.
+// one is a compare-and-swap: of two writers, one is told that the name exists. A large memory is compressed, and has
+// further objects, its shards, which are named by their content; only changed shards are written. Losing any of it is
+// safe; Memory says what the loss costs.
 //
 // There are two more kinds of configs. The lease, of which a swarm has one, says who may act. A hold says what nobody
 // may write to.
@@ -45,7 +45,7 @@ func NewStore(source string, c *engine.Client) *Store { return &Store{source, c}
 type Found struct {
 	Memory   Memory
 	Sequence uint64
-	raw      []byte
+	raw      []byte            // Memory as JSON
 	shards   map[string]string // name → id
 	stale    []string          // ids of configs that older runs left behind
 	orphans  map[string]string // shards among stale: name → id
@@ -165,15 +165,19 @@ func (s *Store) candidates(configs []*swarm.Config) (memories []candidate, shard
 	return memories, shards
 }
 
-// read decodes a memory. It fails with ErrNewer if a newer release has written it.
-func (s *Store) read(c candidate) (memory, error) {
+// read decodes a memory. raw is the memory as JSON. read fails with ErrNewer if a newer release has written it.
+func (s *Store) read(c candidate) (m memory, raw []byte, err error) {
 	switch {
 	case c.sequence >= mostSequence:
-		return memory{}, errors.New("no operator has written so many")
+		return memory{}, nil, errors.New("no operator has written so many")
 	case len(c.config.Spec.Data) > v1.MaxConfigSize:
-		return memory{}, fmt.Errorf("it has %d bytes, and a memory has %d at most", len(c.config.Spec.Data), v1.MaxConfigSize)
+		return memory{}, nil, fmt.Errorf("it has %d bytes, and a memory has %d at most", len(c.config.Spec.Data), v1.MaxConfigSize)
 	}
-	return decode(s.source, c.config.Spec.Data)
+	if raw, err = unpack(c.config.Spec.Data); err != nil {
+		return memory{}, nil, err
+	}
+	m, err = decode(s.source, raw)
+	return m, raw, err
 }
 
 // Find returns the newest memory of the source among all configs of the swarm that can be read. Sequence is 0 if there is
@@ -191,15 +195,16 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 			found.stale = append(found.stale, c.config.ID)
 			continue
 		}
+		var raw []byte
 		var err error
-		switch m, err = s.read(c); {
+		switch m, raw, err = s.read(c); {
 		case errors.Is(err, ErrNewer):
 			return Found{}, fmt.Errorf("config %s: %w; if there is no newer release here, remove that config (docker config rm)", c.config.Spec.Name, err)
 		case err != nil:
 			found.Damaged = append(found.Damaged, Damaged{c.config.Spec.Name, err.Error()})
 			found.stale = append(found.stale, c.config.ID)
 		default:
-			found.Sequence, found.id, found.raw = c.sequence, c.config.ID, c.config.Spec.Data
+			found.Sequence, found.id, found.raw = c.sequence, c.config.ID, raw
 		}
 	}
 	if found.Sequence == 0 {
@@ -257,6 +262,10 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 	if bytes.Equal(data, found.raw) {
 		return found, nil
 	}
+	packed, err := pack(data)
+	if err != nil {
+		return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
+	}
 	next := Found{Memory: m, Sequence: max(found.Sequence, found.top) + 1, raw: data, written: written, exact: true, shards: map[string]string{}, stale: slices.Clone(found.stale)}
 	for _, name := range written.all() {
 		id, there := found.shards[name]
@@ -275,7 +284,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 		}
 		next.shards[name] = id // "" if somebody else made it; it is removed when it is found again
 	}
-	next.id, err = s.create(ctx, s.name(next.Sequence), data)
+	next.id, err = s.create(ctx, s.name(next.Sequence), packed)
 	if engine.IsExists(err) {
 		return found, fmt.Errorf("writing the state of source %s: %w: %w", s.source, ErrConflict, err)
 	}
@@ -309,8 +318,8 @@ func (f Found) known() *memory {
 	return f.written
 }
 
-// encode returns a memory as it is written: the data, with the names of the shards, and the shards by name. It leaves
-// out shards whose records are the same maps as in before.
+// encode returns a memory as JSON, with the names of the shards, and the shards by name. It leaves out shards whose
+// records are the same maps as in before.
 func encode(source string, m Memory, before *memory) ([]byte, *memory, map[string][]byte, error) {
 	m.Format, m.Source = format, source
 	rest, shards, err := m.split(source, before)
@@ -320,9 +329,6 @@ func encode(source string, m Memory, before *memory) ([]byte, *memory, map[strin
 	data, err := json.Marshal(rest)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
-	}
-	if len(data) > v1.MaxConfigSize {
-		return nil, nil, nil, fmt.Errorf("writing the state of source %s: it has %d bytes, a swarm config holds %d", source, len(data), v1.MaxConfigSize)
 	}
 	rest.Memory = m
 	return data, &rest, shards, nil
