@@ -37,6 +37,7 @@ type app struct {
 	name, image, order, action, net string
 	env, label, dependsOn           string
 	host, config                    bool
+	standby                         string // another service of it, which has no task yet
 }
 
 // overlay is a network. It keeps its ID under another name.
@@ -99,6 +100,10 @@ func (r revision) files() map[string]string {
 	}
 	for _, a := range r.apps {
 		all = append(all, a.manifest())
+		if a.standby != "" {
+			s := app{name: a.standby, image: a.image, parallelism: 1, action: a.action, order: a.order, env: a.env, label: a.label}
+			all = append(all, s.manifest())
+		}
 	}
 	return map[string]string{"all.yaml": docs(all...)}
 }
@@ -151,7 +156,31 @@ func drawPair(seed uint64) pair {
 	if d.IntN(3) == 0 {
 		p.revisions = append(p.revisions, d.vary(p.revisions[1]))
 	}
+	if seed%3 == 0 {
+		p.handsOver()
+	}
 	return p
+}
+
+// handsOver lets a service take over from another one by its replicas, as in blue and green: the first revision has both,
+// and one of them has no task. The next one gives that one the tasks, and drops the other.
+func (p pair) handsOver() {
+	first := p.revisions[0]
+	i := slices.IndexFunc(first.apps, func(a app) bool { return a.port == 0 })
+	if i < 0 {
+		return
+	}
+	was := first.apps[i]
+	first.apps[i].standby = was.name + "-s"
+	for _, r := range p.revisions[1:] {
+		for j := range r.apps {
+			if a := &r.apps[j]; a.id == was.id && a.name == was.name {
+				a.name = was.name + "-s"
+			} else if a.dependsOn == was.name {
+				a.dependsOn = was.name + "-s"
+			}
+		}
+	}
 }
 
 func (d *drawing) id() int   { d.next++; return d.next }

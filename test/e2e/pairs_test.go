@@ -301,6 +301,9 @@ func (c *paired) left(r revision) {
 	wanted := map[string]bool{}
 	for _, a := range r.apps {
 		wanted["Service/"+a.name] = true
+		if a.standby != "" {
+			wanted["Service/"+a.standby] = true
+		}
 	}
 	for _, n := range r.nets {
 		wanted["Network/"+n.name] = true
