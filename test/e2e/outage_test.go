@@ -185,3 +185,29 @@ func TestASetIsDrainedWithoutAnOutage(t *testing.T) {
 		}
 	}
 }
+
+// One commit drains the node of one of two tasks, and replaces both. Each alone is no outage. Together they would be one:
+// the swarm's updater stops one task while the drain ends the other one.
+func TestADrainWaitsForARollOutOfTheSameService(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	host := w.swarm.Workers()[1]
+	files := func(availability, image string) map[string]string {
+		return map[string]string{
+			"node.yaml": node(host, "availability: "+availability),
+			"web.yaml":  service("web", "image: "+image, "replicas: 2", "placement: {constraints: [node.role == worker]}", "stopGracePeriod: 1s", "updateConfig: {monitor: 500ms}"),
+		}
+	}
+	r := w.repo("both", files("active", "app:1"))
+	o := w.operate(w.host(), r, "--repair-after", "0s")
+	o.condition("InSync", true)
+	w.runs("web", 2)
+	stop := w.keepsServing("web")
+	o.inSync(r.commit("drain, and another image", files("drain", "slow:1")))
+	stop()
+	w.image("web", "slow:1")
+	w.runs("web", 2)
+	if n := w.node(host); n.Spec.Availability != swarm.NodeAvailabilityDrain {
+		t.Errorf("%s is %s", host, n.Spec.Availability)
+	}
+}

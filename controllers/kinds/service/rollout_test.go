@@ -88,6 +88,10 @@ func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 		"ports, and all are new without a word": {otherPorts, "", []time.Time{later, later}, 8 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		// The engine keeps the earlier ports as those of the previous spec, and no task was replaced. The ports were
 		// changed and changed back before the swarm began.
+		// A clock that is far from ours tells nothing of when the write was. The operator that wrote knows: see decide.
+		"ports, and a clock that is far ahead":                    {otherPorts, "", []time.Time{old, old}, -25 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
+		"ports, and a clock that is far behind":                   {otherPorts, "", []time.Time{old, old}, 25 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
+		"a placement that no task matches, and no word yet":       {otherPlace, "", []time.Time{old, old}, 50 * time.Millisecond, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		"ports there and back":                                    {otherPorts, "", []time.Time{old, old}, 21 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		"ports there and back, with one task replaced":            {otherPorts, swarm.UpdateStateCompleted, []time.Time{old, later}, 21 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		"rolled back by hand to ports that some tasks still have": {otherPorts, swarm.UpdateStateRollbackCompleted, []time.Time{old, later}, 21 * time.Second, kinds.Health{Ready: true, RolledBack: true, Running: 2, Wanted: 2}},
