@@ -145,7 +145,7 @@ func TestNeedsAreWhatSomethingWaitsFor(t *testing.T) {
 		"a dependency at rest":           {given: func(n *needing) { n.changes(diff.Update, "b", svc("a")) }},
 		"a removal, and what was begun":  {given: func(n *needing) { n.run.Memory.Begun = []v1.Key{svc("b"), svc("a")}; n.changes(diff.Remove, "c") }, lives: "a b"},
 		"what was begun, and no removal": {given: func(n *needing) { n.run.Memory.Begun = []v1.Key{svc("a")} }},
-		"a write that hides a roll-out":  {given: func(n *needing) { n.d.rolling[svc("b")] = true }, lives: "b"},
+		"a write that hides a roll-out":  {given: func(n *needing) { n.d.rolling[svc("b")] = n.run.Facts.Now }, lives: "b"},
 		"a pause that may be none":       {given: func(n *needing) { n.rolls("a", plan.Rollout{State: "paused", Began: began}, false) }, lives: "a"},
 		"a pause that was forgiven": {given: func(n *needing) {
 			n.d.forgiven[svc("a")] = began
