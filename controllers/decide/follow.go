@@ -238,7 +238,8 @@ func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
 				n.waits.note(f, key, f.NotReady[key])
 			}
 			if r := f.Rollouts[key]; r.Running() && (h.Waits || f.Failing[key]) && by[key] != run.InForce.Hash {
-				r.Stuck, f.Rollouts[key] = true, r
+				r.Stuck = true
+				f.Rollouts[key] = r
 			}
 		}
 	}
