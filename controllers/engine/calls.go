@@ -2,11 +2,16 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
 
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 )
 
-// Each of these methods makes one call, and has the moby client's own signature. The list shows how wide this door is.
+// Each of these methods makes one call. Most have the moby client's own signature. The list shows how wide this door is.
 // Calls about services differ and are in services.go. All other calls go through [Client.API].
 
 var (
@@ -49,8 +54,19 @@ func (c *Client) redacted(texts []string) []string {
 	return texts
 }
 
+// filtered returns the query of a list. The lists of tasks and networks do not go through the moby client, because it
+// decodes all of a list or nothing: see unmarshal.
+func filtered(f client.Filters) url.Values {
+	if len(f) == 0 {
+		return nil
+	}
+	raw, _ := json.Marshal(f) // such a map can always be written
+	return url.Values{"filters": {string(raw)}}
+}
+
 func (c *Client) TaskList(ctx context.Context, o client.TaskListOptions) (client.TaskListResult, error) {
-	list, err := call1(ctx, c, (*client.Client).TaskList, o)
+	var list client.TaskListResult
+	err := c.decode(ctx, request{method: http.MethodGet, path: "/tasks", query: filtered(o.Filters)}, &list.Items)
 	for i := range list.Items { // what a task says may repeat its command and its environment
 		s := &list.Items[i].Status
 		s.Err, s.Message = c.redact(s.Err), c.redact(s.Message)
@@ -122,12 +138,38 @@ func (c *Client) SecretRemove(ctx context.Context, id string, o client.SecretRem
 	return call2(ctx, c, (*client.Client).SecretRemove, id, o)
 }
 
-func (c *Client) NetworkList(ctx context.Context, o client.NetworkListOptions) (client.NetworkListResult, error) {
-	return call1(ctx, c, (*client.Client).NetworkList, o)
+// ListedNetwork is a network, with its addresses that this program's types cannot read.
+type ListedNetwork struct {
+	network.Summary
+	Unread []string
 }
 
-func (c *Client) NetworkInspect(ctx context.Context, id string, o client.NetworkInspectOptions) (client.NetworkInspectResult, error) {
-	return call2(ctx, c, (*client.Client).NetworkInspect, id, o)
+func (c *Client) NetworkList(ctx context.Context, o client.NetworkListOptions) ([]ListedNetwork, error) {
+	var all []ListedNetwork
+	err := c.read(ctx, request{method: http.MethodGet, path: "/networks", query: filtered(o.Filters)}, func(raw []byte) error {
+		elems, err := split(raw)
+		if err != nil {
+			return fmt.Errorf("decoding the list of networks: %w", err)
+		}
+		all = make([]ListedNetwork, len(elems))
+		for i, e := range elems {
+			n := &all[i]
+			if n.Unread, err = unmarshal(e, &n.Summary); err != nil {
+				return fmt.Errorf("decoding network %d of the list: %w", i, err)
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+func (c *Client) NetworkInspect(ctx context.Context, id string) (network.Inspect, error) {
+	var n network.Inspect
+	p, err := objectPath("/networks/", id)
+	if err == nil {
+		err = c.decode(ctx, request{method: http.MethodGet, path: p}, &n)
+	}
+	return n, err
 }
 
 func (c *Client) NetworkCreate(ctx context.Context, id string, o client.NetworkCreateOptions) (client.NetworkCreateResult, error) {

@@ -111,13 +111,13 @@ func (c *Client) read(ctx context.Context, r request, use func(raw []byte) error
 	}()
 	buf.Reset()
 	// Without a size, the buffer doubles until the answer fits, and each buffer that was too small becomes garbage.
-	if size, known := c.sizes.Load(r.path); known {
+	if size, known := c.sizes.Load(r.path); known && len(r.query) == 0 {
 		buf.Grow(size.(int) + size.(int)/16 + bytes.MinRead)
 	}
 	if _, err := buf.ReadFrom(resp.Body); err != nil {
 		return unpacked(err)
 	}
-	if strings.LastIndexByte(r.path, '/') == 0 { // a list, of which there are few
+	if len(r.query) == 0 && strings.LastIndexByte(r.path, '/') == 0 { // a whole list, of which there are few
 		c.sizes.Store(r.path, buf.Len())
 	}
 	return use(buf.Bytes())
@@ -125,7 +125,7 @@ func (c *Client) read(ctx context.Context, r request, use func(raw []byte) error
 
 func (c *Client) decode(ctx context.Context, r request, into any) error {
 	return c.read(ctx, r, func(raw []byte) error {
-		if err := json.Unmarshal(raw, into); err != nil {
+		if _, err := unmarshal(raw, into); err != nil {
 			return fmt.Errorf("decoding the answer to %s %s: %w", r.method, route("/v1.0"+r.path), err)
 		}
 		return nil

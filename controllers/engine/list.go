@@ -112,7 +112,7 @@ func (m *listMemo) keep(sums []sum128, list []*Listed) {
 const smallList = 64
 
 func (l *Listed) decode(raw []byte) error {
-	if err := json.Unmarshal(raw, &l.Service); err != nil {
+	if _, err := unmarshal(raw, &l.Service); err != nil {
 		return err
 	}
 	l.Unknown = unknownInSpec(raw, &l.Service)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -26,7 +25,7 @@ func (c *Client) NodesRaw(ctx context.Context) ([]ListedNode, error) {
 		all = make([]ListedNode, len(elems))
 		for i, e := range elems {
 			n := &all[i]
-			if err := json.Unmarshal(e, &n.Node); err != nil {
+			if _, err := unmarshal(e, &n.Node); err != nil {
 				return fmt.Errorf("decoding node %d of the list: %w", i, err)
 			}
 			n.Unknown = unknownInSpec(e, &n.Node)

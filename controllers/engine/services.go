@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,7 +58,8 @@ func (c *Client) ServiceRemove(ctx context.Context, id string) error {
 }
 
 // ServiceRaw reads a service and names the keys of its spec that this program's types do not know, such as
-// "Spec.TaskTemplate.Foo". A write would drop them, so a caller must refuse to write if there are any. An engine of
+// "Spec.TaskTemplate.Foo", and the addresses that they cannot read, such as the name of a host in place of a name
+// server's address. A write would drop them, so a caller must refuse to write if there are any. An engine of
 // API 1.43 or older may send "Spec.Networks" (deprecated, gone from moby/api). The engine itself refuses to drop that
 // key, with 501.
 func (c *Client) ServiceRaw(ctx context.Context, id string) (swarm.Service, []string, error) {
@@ -122,7 +122,7 @@ func readRaw[T any](ctx context.Context, c *Client, kind, id string) (T, []strin
 func (c *Client) decodeRaw(ctx context.Context, p string, q url.Values, into any) (unknown []string, err error) {
 	r := request{method: http.MethodGet, path: p, query: q}
 	err = c.read(ctx, r, func(raw []byte) error {
-		if err := json.Unmarshal(raw, into); err != nil {
+		if _, err := unmarshal(raw, into); err != nil {
 			return fmt.Errorf("decoding the answer to %s: %w", r.method+" "+route("/v1.0"+p), err)
 		}
 		unknown = unknownInSpec(raw, into)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 )
 
 func canaryAuth(canary string) registry.AuthConfig {
@@ -137,6 +138,53 @@ func TestNetworksBesideTheTaskTemplateAreRead(t *testing.T) {
 	}))
 	if _, err := c.ServiceList(context.Background()); err == nil {
 		t.Error("a number is taken for a list of networks")
+	}
+}
+
+// Engines carry texts where the types of their newest API have addresses. One of them hides no other object.
+func TestATextThatIsNoAddressHidesNothing(t *testing.T) {
+	const spec = `"Spec":{"Name":"web","TaskTemplate":{"ContainerSpec":{"Image":"a","DNSConfig":{"Nameservers":["10.0.0.1","pihole"]}}}}`
+	answers := map[string]string{
+		"/services":     `[{"ID":"a","Version":{"Index":3},` + spec + `,"PreviousSpec":{"Name":"web"}},{"ID":"b"}]`,
+		"/services/a":   `{"ID":"a","Version":{"Index":3},` + spec + `}`,
+		"/tasks":        `[{"ID":"t","Spec":{"ContainerSpec":{"DNSConfig":{"Nameservers":["pihole"]}}}},{"ID":"u","NetworksAttachments":[{"Addresses":["10.0.1.5/24"]}]}]`,
+		"/networks":     `[{"Id":"n","Scope":"local","IPAM":{"Config":[{"Subnet":"fd05:d0ca:2::/112","Gateway":"fd05:d0ca:2::1/112"}]}},{"Id":"m","Scope":"swarm","IPAM":{"Config":[{"Gateway":"10.0.1.1"}]}}]`,
+		"/networks/abc": `{"Id":"abc","IPAM":{"Config":[{"Gateway":"fd00::1/64"}]}}`,
+	}
+	c, _ := opened(t, pinged("1.44", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, answers[strings.TrimPrefix(r.URL.Path, "/v1.44")])
+	}))
+	ctx := context.Background()
+	unknown := []string{"Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers[1]"}
+	list, err := c.ServiceList(ctx)
+	if err != nil || len(list) != 2 || list[1].ID != "b" || len(list[1].Unknown) > 0 {
+		t.Fatalf("the services are %v, %v", list, err)
+	}
+	one, err := c.Service(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, rawUnknown, err := c.ServiceRaw(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Listed{list[0], one, {raw, rawUnknown}} {
+		dns := fmt.Sprint(s.Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers)
+		if s.ID != "a" || s.Version.Index != 3 || s.Spec.Name != "web" || dns != "[10.0.0.1 invalid IP]" || !slices.Equal(s.Unknown, unknown) {
+			t.Errorf("it is read as %+v, and unknown is %q", s.Service, s.Unknown)
+		}
+	}
+	tasks, err := c.TaskList(ctx, client.TaskListOptions{})
+	if err != nil || len(tasks.Items) != 2 || tasks.Items[0].ID != "t" || tasks.Items[1].NetworksAttachments[0].Addresses[0].String() != "10.0.1.5/24" {
+		t.Errorf("the tasks are %+v, %v", tasks, err)
+	}
+	networks, err := c.NetworkList(ctx, client.NetworkListOptions{})
+	if err != nil || len(networks) != 2 || networks[0].ID != "n" || !slices.Equal(networks[0].Unread, []string{"IPAM.Config[0].Gateway"}) ||
+		networks[1].IPAM.Config[0].Gateway.String() != "10.0.1.1" || len(networks[1].Unread) > 0 {
+		t.Errorf("the networks are %+v, %v", networks, err)
+	}
+	if n, err := c.NetworkInspect(ctx, "abc"); err != nil || n.ID != "abc" {
+		t.Errorf("the network is %+v, %v", n, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"encoding"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -14,6 +15,7 @@ type shape struct {
 	kind   reflect.Kind      // Struct, Map, Slice, or anything else for a scalar
 	fields map[string]*shape // of a struct
 	elem   *shape            // of a map or slice
+	text   reflect.Type      // of a type that reads a text by itself, such as an address; otherwise nil
 }
 
 var shapes struct {
@@ -40,6 +42,10 @@ func buildShape(t reflect.Type) *shape {
 	}
 	s := &shape{kind: t.Kind()}
 	shapes.of[t] = s // before the elements, because a type may contain itself
+	if reflect.PointerTo(t).Implements(textDecoder) {
+		s.kind, s.text = reflect.String, t
+		return s
+	}
 	switch s.kind {
 	case reflect.Struct:
 		s.fields = map[string]*shape{}
@@ -73,7 +79,15 @@ func (s *shape) element() *shape {
 	return s.elem
 }
 
-var jsonDecoder = reflect.TypeFor[json.Unmarshaler]()
+// reads reports whether a type that reads a text by itself accepts this one.
+func (s *shape) reads(text []byte) bool {
+	return reflect.New(s.text).Interface().(encoding.TextUnmarshaler).UnmarshalText(text) == nil
+}
+
+var (
+	jsonDecoder = reflect.TypeFor[json.Unmarshaler]()
+	textDecoder = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
 
 // accepting returns the type that decides about a value, with pointers followed. It returns nil for a type that
 // accepts everything.

@@ -9,15 +9,29 @@ import (
 	"strings"
 )
 
-// unknownKeys returns the keys of a JSON document that the type of into does not know. They are sorted paths, such as
-// "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption". Keys match in any case, as in encoding/json. A map accepts any
-// key. A json.RawMessage, an interface and a type that decodes itself accept anything below them. The document must be
-// valid.
+// unknownKeys returns the keys of a JSON document that the type of into does not know, and the texts that it does not
+// read. They are sorted paths, such as "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption". Keys match in any case, as
+// in encoding/json. A map accepts any key. A json.RawMessage, an interface and a type that decodes itself accept
+// anything below them. The document must be valid.
 func unknownKeys(raw []byte, into any) []string {
 	w := walker{raw: raw}
 	w.value(shapeOf(reflect.TypeOf(into)))
-	slices.Sort(w.unknown)
-	return w.unknown
+	keys := append(w.unknown, w.unread...)
+	slices.Sort(keys)
+	return keys
+}
+
+// unmarshal decodes a JSON document. A text that its type does not read becomes the zero value, and unread has its path.
+// One such text must not hide all other objects of a list: engines carry some that the types of their newest API
+// refuse, such as a name in place of a name server's address, or fd00::1/64 as a gateway (moby#52991).
+func unmarshal(raw []byte, into any) (unread []string, err error) {
+	if err = json.Unmarshal(raw, into); err == nil || !json.Valid(raw) {
+		return nil, err
+	}
+	w := walker{raw: bytes.Clone(raw), clears: true}
+	w.value(shapeOf(reflect.TypeOf(into)))
+	reflect.ValueOf(into).Elem().SetZero()
+	return w.unread, json.Unmarshal(w.raw, into)
 }
 
 // unknownInSpec leaves out keys of the server's own state, which may grow and which nobody writes back. The document
@@ -29,13 +43,15 @@ func unknownInSpec(raw []byte, into any) []string {
 	})
 }
 
-// walker goes through a valid document, so every step is simple. It allocates only for what it reports, because it
-// runs over every service of a list.
+// walker goes through a valid document, so every step is simple. It allocates only for addresses and for what it
+// reports, because it runs over every service of a list.
 type walker struct {
 	raw     []byte
 	at      int
 	path    []step
 	unknown []string
+	unread  []string // texts that their type does not read
+	clears  bool     // makes those texts empty
 }
 
 // step is one element of a path: a key, or the index in an array if key is nil.
@@ -51,18 +67,39 @@ func (w *walker) value(s *shape) {
 		w.object(s)
 	case '[':
 		w.array(s)
+	case '"':
+		w.text(s)
 	default:
 		w.scalar()
 	}
 }
 
+// text moves past a string, and notes one that its type does not read. In an array, an empty one is such a text too:
+// it is what an engine makes of an address that it cannot read.
+func (w *walker) text(s *shape) {
+	if s == nil || s.text == nil {
+		w.scalar()
+		return
+	}
+	start := w.at
+	text := w.unquoted()
+	inArray := len(w.path) > 0 && w.path[len(w.path)-1].key == nil
+	if s.reads(text) && (len(text) > 0 || !inArray) {
+		return
+	}
+	w.report(&w.unread)
+	if w.clears {
+		copy(w.raw[start:w.at], `""`+strings.Repeat(" ", w.at-start-2))
+	}
+}
+
 func (w *walker) object(s *shape) {
 	if s != nil && s.kind != reflect.Struct && s.kind != reflect.Map {
-		w.report() // an object, but the type has none here
+		w.report(&w.unknown) // an object, but the type has none here
 		s = nil
 	}
 	for w.next('}') {
-		key := w.key()
+		key := w.unquoted()
 		w.space()
 		w.at++ // the colon
 		w.path = append(w.path, step{key: key})
@@ -78,14 +115,14 @@ func (w *walker) field(s *shape, key []byte) *shape {
 	}
 	f, ok := s.field(key)
 	if !ok {
-		w.report()
+		w.report(&w.unknown)
 	}
 	return f
 }
 
 func (w *walker) array(s *shape) {
 	if s != nil && s.kind != reflect.Slice {
-		w.report()
+		w.report(&w.unknown)
 		s = nil
 	}
 	w.path = append(w.path, step{})
@@ -112,7 +149,8 @@ func (w *walker) next(end byte) bool {
 	return true
 }
 
-func (w *walker) key() []byte {
+// unquoted moves past a string and returns its text.
+func (w *walker) unquoted() []byte {
 	start := w.at
 	w.scalar()
 	quoted := w.raw[start:w.at]
@@ -157,7 +195,7 @@ func (w *walker) space() {
 	}
 }
 
-func (w *walker) report() {
+func (w *walker) report(to *[]string) {
 	var b strings.Builder
 	for _, s := range w.path {
 		switch {
@@ -171,5 +209,5 @@ func (w *walker) report() {
 			b.Write(s.key)
 		}
 	}
-	w.unknown = append(w.unknown, b.String())
+	*to = append(*to, b.String())
 }

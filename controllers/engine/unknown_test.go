@@ -2,6 +2,8 @@ package engine
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,6 +41,9 @@ type outer struct {
 	When    time.Time
 	Bytes   []byte
 	Ports   [2]inner
+	Addr    netip.Addr
+	Addrs   []netip.Addr
+	Ranges  map[string]*netip.Prefix
 	A       string // hides the embedded A
 }
 
@@ -68,11 +73,34 @@ func TestUnknownFields(t *testing.T) {
 		{`{"Kelvin":1}`, struct{ Kelvin int }{}, ``},
 		{`{"\u212Aelvin":1}`, struct{ Kelvin int }{}, ``}, // the Kelvin sign folds to k
 		{`[{"A":1},{"Q":1}]`, []inner{}, `[1].Q`},
+		{`{"Addr":"10.0.0.1","Addrs":["fd00::1","\u0031.1.1.1"],"Ranges":{"a":"10.0.0.0/8","b":null,"c":""}}`, outer{}, ``},
+		{`{"Addr":"fd00::1/64","Addrs":["pihole","1.1.1.1",""],"Ranges":{"a":"10.0.0.0"},"Nope":1}`, outer{}, `Addr Addrs[0] Addrs[2] Nope Ranges.a`},
+		{`{"Addr":{"x":1}}`, outer{}, `Addr`},
 		{`{"x":1}`, nil, ``},
 		{`5`, inner{}, ``},
 	} {
 		if got := unknownKeys([]byte(tt.doc), tt.into); strings.Join(got, " ") != sorted(tt.want) {
 			t.Errorf("%s into %T: %q, want %q", tt.doc, tt.into, got, tt.want)
+		}
+	}
+}
+
+func TestWhatATypeDoesNotReadIsLeftOut(t *testing.T) {
+	for doc, want := range map[string]struct{ out, unread string }{
+		`{"Addr":"10.0.0.1","Addrs":["pihole","1.1.1.1"],"A":"x"}`:      {"10.0.0.1 [invalid IP 1.1.1.1] x", "Addrs[0]"},
+		`{"Addrs":["1.1.1.1"],"Addr":"fd00::1/64","A":"x"}`:             {"invalid IP [1.1.1.1] x", "Addr"},
+		`{"Addrs":["1.1.1.1",""],"Addr":"10.0.0.1","A":"x"}`:            {"10.0.0.1 [1.1.1.1 invalid IP] x", ""},
+		`{"Addrs":["\u00fc","a\"b"],"Ranges":{"a":"1"},"A":"\"pihole"}`: {`invalid IP [invalid IP invalid IP] "pihole`, "Addrs[0] Addrs[1] Ranges.a"},
+	} {
+		o := outer{A: "before"}
+		unread, err := unmarshal([]byte(doc), &o)
+		if got := fmt.Sprintf("%v %v %v", o.Addr, o.Addrs, o.A); err != nil || got != want.out || strings.Join(unread, " ") != want.unread {
+			t.Errorf("%s: %s, unread %q, %v", doc, got, unread, err)
+		}
+	}
+	for _, doc := range []string{`{"Addr":5}`, `{"Addr":"pihole","List":7}`, `{"Addr":"pihole"`, ``} {
+		if _, err := unmarshal([]byte(doc), new(outer)); err == nil {
+			t.Errorf("%q is decoded", doc)
 		}
 	}
 }
@@ -157,6 +185,7 @@ func FuzzUnknownFields(f *testing.F) {
 		got := unknownKeys([]byte(doc), swarm.Service{})
 		strict := json.NewDecoder(strings.NewReader(doc))
 		strict.DisallowUnknownFields()
+		got = slices.DeleteFunc(got, func(path string) bool { return strings.Contains(path, "Nameservers[") }) // an empty one, which we name and it reads
 		if refused := strict.Decode(new(swarm.Service)); (refused != nil) != (len(got) > 0) {
 			t.Errorf("%q: we name %q, encoding/json says %v", doc, got, refused)
 		}

@@ -90,8 +90,8 @@ func (h *hands) act() {
 		_, _ = h.c.NetworkCreate(ctx, "there", client.NetworkCreateOptions{Driver: "overlay", Scope: "swarm"})
 	case what == 3:
 		all, err := h.c.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("scope", "swarm")})
-		if err == nil && len(all.Items) > 0 {
-			_, _ = h.c.NetworkRemove(ctx, all.Items[h.rand.IntN(len(all.Items))].ID, client.NetworkRemoveOptions{})
+		if err == nil && len(all) > 0 {
+			_, _ = h.c.NetworkRemove(ctx, all[h.rand.IntN(len(all))].ID, client.NetworkRemoveOptions{})
 		}
 	case what == 4:
 		_, _ = h.c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: "conf"}, Data: []byte("two")}})

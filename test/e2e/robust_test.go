@@ -90,6 +90,45 @@ func TestAnUnknownFieldOfTheLiveSpecRefusesTheWrite(t *testing.T) {
 	w.image("b", "app:2")
 }
 
+// An engine lists texts where the types of its newest API have addresses: the name of a host as a name server, and the
+// gateway of a node's own IPv6 network with the length of its subnet (moby#52991). One of them hides no other object.
+func TestATextThatIsNoAddressHidesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	both := func(image string) map[string]string {
+		return map[string]string{"a.yaml": service("a", "image: "+image, "dns: [10.0.0.53]"), "b.yaml": service("b", "image: "+image)}
+	}
+	r := w.repo("odd", both("app:1"))
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	const bridge = `[{"Name":"b46","Id":"b46","Scope":"local","Driver":"bridge","IPAM":{"Config":[{"Subnet":"fd05:d0ca:2::/112","Gateway":"fd05:d0ca:2::1/112"}]}},{`
+	p := w.proxy()
+	p.After(func(c harness.Call) error {
+		if c.Method != http.MethodGet || c.Answer == nil {
+			return nil
+		}
+		body := bytes.ReplaceAll(c.Answer, []byte(`"10.0.0.53"`), []byte(`"pihole"`))
+		if rest, full := bytes.CutPrefix(body, []byte("[{")); full && c.Path == "/networks" {
+			body = append([]byte(bridge), rest...)
+		}
+		if bytes.Equal(body, c.Answer) {
+			return nil
+		}
+		return &harness.Answer{Status: c.Status, Body: body}
+	})
+	before := w.service("a")
+	r.commit("both change", both("app:2"))
+	if out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir, "--wait").out; !strings.Contains(out, "Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers[0]") {
+		t.Errorf("the refusal does not name the field:\n%s", out)
+	}
+	if w.service("a").Version != before.Version {
+		t.Error("the service was written")
+	}
+	w.image("b", "app:2")
+	if out := w.want(0, "export", "--host", p.Host()).out; !strings.Contains(out, "image: app:2") || strings.Contains(out, "invalid") {
+		t.Errorf("the export is\n%s", out)
+	}
+}
+
 // newer are the fields and values that some engines are too old for, with the oldest version of the API that knows them.
 var newer = []struct {
 	api, says string

@@ -21,7 +21,7 @@ func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.S
 	manifest := &v1.Network{Header: v1.Header{Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "front"}}, Spec: spec}
 	want := kinds.Expand([]kinds.Kind{Kind()}, []kinds.Entry{{Object: manifest}}, kinds.NewIndex(nil, nil), kinds.Source{Name: "src"}, nil).States[0]
 	want.Whole()
-	data, err := freeze(live(was), nil)
+	data, err := freeze(live(was, nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.S
 		t.Fatal(err)
 	}
 	return []plan.Step{
-		{Op: diff.Replace, Key: want.Key, Change: diff.Change{Want: want, Have: &diff.State{Value: live(was)}}},
+		{Op: diff.Replace, Key: want.Key, Change: diff.Change{Want: want, Have: &diff.State{Value: live(was, nil), Meta: diff.Meta{Applied: diff.ParseApplied(was.Labels[v1.LabelApplied])}}}},
 		{Op: diff.Create, Key: want.Key, Change: diff.Change{Want: &again}},
 	}
 }

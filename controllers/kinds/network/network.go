@@ -71,9 +71,9 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing networks: %w", err)
 	}
-	out := make([]*kinds.Live, 0, len(networks.Items))
-	for _, n := range present(networks.Items) {
-		out = append(out, live(n))
+	out := make([]*kinds.Live, 0, len(networks))
+	for _, n := range present(networks) {
+		out = append(out, live(&n.Summary, n.Unread))
 	}
 	// A node may have a network of its own with the same name; a service means the swarm's.
 	slices.SortStableFunc(out, func(a, b *kinds.Live) int { return local(a) - local(b) })
@@ -82,11 +82,11 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 
 // present returns the networks that are not gone. Of the routing mesh's network, a node may still have a copy after
 // another one was made. Without another one, the copy counts.
-func present(list []network.Summary) []*network.Summary {
-	made := slices.ContainsFunc(list, func(n network.Summary) bool { return n.Ingress && len(n.Peers) == 0 })
-	var out []*network.Summary
+func present(list []engine.ListedNetwork) []*engine.ListedNetwork {
+	made := slices.ContainsFunc(list, func(n engine.ListedNetwork) bool { return n.Ingress && len(n.Peers) == 0 })
+	var out []*engine.ListedNetwork
 	for i := range list {
-		if n := &list[i]; !gone(n) && (!made || !n.Ingress || len(n.Peers) == 0) {
+		if n := &list[i]; !gone(&n.Summary) && (!made || !n.Ingress || len(n.Peers) == 0) {
 			out = append(out, n)
 		}
 	}
@@ -102,16 +102,16 @@ func gone(n *network.Summary) bool { return n.Scope == "swarm" && !n.Ingress && 
 // removed. If the answer is a copy of the routing mesh's network, only the whole list tells whether it counts.
 func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
 	all, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("id", id)})
-	copied := func(n network.Summary) bool { return n.ID == id && n.Ingress && len(n.Peers) > 0 }
-	if err == nil && slices.ContainsFunc(all.Items, copied) {
+	copied := func(n engine.ListedNetwork) bool { return n.ID == id && n.Ingress && len(n.Peers) > 0 }
+	if err == nil && slices.ContainsFunc(all, copied) {
 		all, err = c.NetworkList(ctx, client.NetworkListOptions{})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading network %s: %w", id, err)
 	}
-	for _, n := range present(all.Items) {
+	for _, n := range present(all) {
 		if n.ID == id {
-			return live(n), nil
+			return live(&n.Summary, n.Unread), nil
 		}
 	}
 	return nil, fmt.Errorf("reading network %s: %w", id, engine.ErrNotFound)
@@ -121,14 +121,14 @@ func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, err
 // to a node's network of that name refers to it. It returns nil for any other network that an inspection finds, which
 // is a node's copy of a network that is gone.
 func predefined(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
-	r, err := c.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
-	if engine.IsNotFound(err) || err == nil && (r.Network.ID != id || r.Network.Labels[predefinedLabel] != "true") {
+	n, err := c.NetworkInspect(ctx, id)
+	if engine.IsNotFound(err) || err == nil && (n.ID != id || n.Labels[predefinedLabel] != "true") {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading network %s: %w", id, err)
 	}
-	l := live(&network.Summary{Network: r.Network.Network})
+	l := live(&network.Summary{Network: n.Network}, nil)
 	l.Local = true
 	return l, nil
 }
@@ -136,10 +136,10 @@ func predefined(ctx context.Context, c *engine.Client, id string) (*kinds.Live, 
 // predefinedLabel is a label of SwarmKit's.
 const predefinedLabel = "com.docker.swarm.predefined"
 
-func live(n *network.Summary) *kinds.Live {
+func live(n *network.Summary, unread []string) *kinds.Live {
 	return &kinds.Live{
 		Kind: v1.KindNetwork, ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created,
-		Local: n.Scope != "swarm", Raw: n,
+		Local: n.Scope != "swarm", Unknown: unread, Raw: n,
 	}
 }
 

@@ -42,15 +42,15 @@ func TestANodesCopyOfARemovedNetworkIsGone(t *testing.T) {
 
 // After the network of the routing mesh was made again, a node may still list its copy of the one before.
 func TestThereIsOneNetworkOfTheRoutingMesh(t *testing.T) {
-	of := func(id string, ingress, copied bool) network.Summary {
+	of := func(id string, ingress, copied bool) engine.ListedNetwork {
 		n := overlay()
 		n.ID, n.Ingress = id, ingress
 		if copied {
 			n.Peers = []network.PeerInfo{{Name: "a"}}
 		}
-		return *n
+		return engine.ListedNetwork{Summary: *n}
 	}
-	for want, list := range map[string][]network.Summary{
+	for want, list := range map[string][]engine.ListedNetwork{
 		"new front": {of("old", true, true), of("new", true, false), of("front", false, false)},
 		"old":       {of("old", true, true), of("gone", false, true)},
 		"new":       {of("new", true, false)},
@@ -129,18 +129,18 @@ func TestTheNetworkOfTheRoutingMesh(t *testing.T) {
 	key := v1.Key{Kind: v1.KindNetwork, Name: "ingress"}
 	manifest := &v1.Network{Header: v1.Header{Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "ingress"}}, Spec: v1.NetworkSpec{Ingress: true}}
 	o, err := stated(manifest)
-	if err != nil || !o.Ingress || !read(mine).Spec.Ingress || live(mine).Local {
-		t.Errorf("it is made with %+v (%v), read as %+v, and known as %+v", o, err, read(mine).Spec, live(mine))
+	if err != nil || !o.Ingress || !read(mine).Spec.Ingress || live(mine, nil).Local {
+		t.Errorf("it is made with %+v (%v), read as %+v, and known as %+v", o, err, read(mine).Spec, live(mine, nil))
 	}
 	mesh, subnet := diff.Claim{What: "network", Of: "of the routing mesh"}, diff.Claim{What: "subnet", Subnet: netip.MustParsePrefix("10.0.1.0/24")}
-	if has, _ := holds(live(mine)); !slices.Equal(has, []diff.Claim{mesh, subnet}) || !slices.Equal(claims(manifest), []diff.Claim{mesh}) {
+	if has, _ := holds(live(mine, nil)); !slices.Equal(has, []diff.Claim{mesh, subnet}) || !slices.Equal(claims(manifest), []diff.Claim{mesh}) {
 		t.Errorf("it has %v, and is asked for %v", has, claims(manifest))
 	}
-	if has, _ := holds(live(overlay())); !slices.Equal(has, []diff.Claim{subnet}) || len(claims(&v1.Network{})) > 0 {
+	if has, _ := holds(live(overlay(), nil)); !slices.Equal(has, []diff.Claim{subnet}) || len(claims(&v1.Network{})) > 0 {
 		t.Errorf("another one has %v", has)
 	}
 	step := func(op diff.Op, kind string, n *network.Summary) plan.Step {
-		return plan.Step{Op: op, Key: v1.Key{Kind: kind, Name: n.Name}, Instance: n.Name, Change: diff.Change{Have: &diff.State{Instance: n.Name, Value: live(n)}}}
+		return plan.Step{Op: op, Key: v1.Key{Kind: kind, Name: n.Name}, Instance: n.Name, Change: diff.Change{Have: &diff.State{Instance: n.Name, Value: live(n, nil)}}}
 	}
 	for _, test := range []struct {
 		step    plan.Step

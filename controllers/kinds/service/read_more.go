@@ -14,7 +14,9 @@ func readMore(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
 	s.Sysctls, s.OomScoreAdj, s.Isolation = c.Sysctls, c.OomScoreAdj, string(c.Isolation)
 	if d := c.DNSConfig; d != nil {
 		for _, address := range d.Nameservers {
-			s.DNS = append(s.DNS, address.String())
+			if address.IsValid() { // otherwise the engine has a text there that is no address, and nobody writes the service
+				s.DNS = append(s.DNS, address.String())
+			}
 		}
 		s.DNSSearch, s.DNSOpt = slices.Clone(d.Search), slices.Clone(d.Options)
 	}
