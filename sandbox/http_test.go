@@ -212,7 +212,26 @@ func TestNetworks(t *testing.T) {
 	}
 	_, err = c.NetworkCreate(t.Context(), "bad", client.NetworkCreateOptions{Driver: "overlay", IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: prefix("10.9.0.1/24")}}}})
 	wantError(t, err, "invalid subnet 10.9.0.1/24: it should be 10.9.0.0/24")
-	for _, name := range []string{"back", "mine"} {
+	if _, err := c.NetworkCreate(t.Context(), "settings", client.NetworkCreateOptions{ConfigOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	yes := true
+	for says, o := range map[string]client.NetworkCreateOptions{
+		"user-specified configurations are not supported if the network depends on a configuration network": {Labels: map[string]string{"a": "b"}, ConfigFrom: "settings"},
+		"user-specified configurations are not":            {EnableIPv6: &yes, ConfigFrom: "settings"},
+		"user-specified configurations":                    {IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: prefix("10.9.0.0/24")}}}, ConfigFrom: "settings"},
+		"network driver options are not supported":         {Options: map[string]string{"parent": "eth0"}, ConfigFrom: "settings"},
+		`configuration network "nothing" does not exist`:   {ConfigFrom: "nothing"},
+		`configuration network "docker_gwbridge" does not`: {ConfigFrom: "docker_gwbridge"},
+	} {
+		o.Driver, o.Scope = "macvlan", "swarm"
+		_, err := c.NetworkCreate(t.Context(), "lan", o)
+		wantError(t, err, says)
+	}
+	if _, err := c.NetworkCreate(t.Context(), "lan", client.NetworkCreateOptions{Driver: "macvlan", Scope: "swarm", ConfigFrom: "settings"}); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"back", "mine", "lan", "settings"} {
 		if _, err := c.NetworkRemove(t.Context(), name, client.NetworkRemoveOptions{}); err != nil {
 			t.Error(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/network"
@@ -131,6 +132,9 @@ func (e *engine) createNetwork(_ context.Context, w http.ResponseWriter, r *http
 	if req.Name == "" {
 		return invalid("invalid name: name is empty")
 	}
+	if err := e.checkConfigFrom(req); err != nil {
+		return err
+	}
 	if req.Driver != "overlay" && req.Scope != "swarm" && !req.Ingress {
 		n, err := e.networks.create(req)
 		if err != nil {
@@ -150,6 +154,28 @@ func (e *engine) createNetwork(_ context.Context, w http.ResponseWriter, r *http
 		return err
 	}
 	return httputils.WriteJSON(w, http.StatusCreated, network.CreateResponse{ID: id})
+}
+
+// checkConfigFrom refuses settings beside those of a network with nothing but settings, and such a network that the
+// node does not have, as libnetwork does before it asks the swarm.
+func (e *engine) checkConfigFrom(req network.CreateRequest) error {
+	if req.ConfigFrom == nil || req.ConfigFrom.Network == "" {
+		return nil
+	}
+	own := len(req.Labels) > 0 || req.EnableIPv6 != nil && *req.EnableIPv6 || req.EnableIPv4 != nil && !*req.EnableIPv4
+	if i := req.IPAM; i != nil {
+		own = own || i.Driver != "" && i.Driver != "default" || len(i.Options) > 0 || len(i.Config) > 0
+	}
+	if own {
+		return forbidden("user-specified configurations are not supported if the network depends on a configuration network")
+	}
+	if len(req.Options) > 0 {
+		return forbidden("network driver options are not supported if the network depends on a configuration network")
+	}
+	if !slices.ContainsFunc(e.networks.all(), func(n network.Network) bool { return n.ConfigOnly && n.Name == req.ConfigFrom.Network }) {
+		return notFound(fmt.Sprintf("configuration network %q does not exist", req.ConfigFrom.Network))
+	}
+	return nil
 }
 
 func (e *engine) deleteNetwork(_ context.Context, w http.ResponseWriter, _ *http.Request, vars map[string]string) error {

@@ -17,7 +17,8 @@ type Network struct {
 type NetworkSpec struct {
 	// External says that a network of exactly this name exists and does not belong to the operator.
 	External bool `json:"external,omitempty"`
-	// Driver is overlay (default) or the name of a plugin.
+	// Driver is overlay (default) or the name of a plugin. With bridge, ipvlan or macvlan, each node makes a network of
+	// its own, which takes its settings from configFrom.
 	Driver string `json:"driver,omitempty"`
 	// DriverOpts are options of the driver, such as encrypted: "". Options that drivers add by themselves do not
 	// count as differences.
@@ -35,7 +36,8 @@ type NetworkSpec struct {
 	// IPAM states the network's address pools. If omitted, the swarm allocates them.
 	IPAM *IPAM `json:"ipam,omitempty"`
 	// ConfigFrom is the name of a network on each node, made with docker network create --config-only. This network
-	// takes its settings from there, as one with driver macvlan does.
+	// takes its settings from there, as one with driver macvlan does. The engine gives it no labels, so the operator
+	// takes it over once it is made, as it does with networks that others made.
 	ConfigFrom string `json:"configFrom,omitempty"`
 }
 
@@ -131,11 +133,13 @@ func (n *Network) Validate() []Problem {
 	if s.Ingress {
 		ps.ingress(s)
 	}
-	if s.Driver == "bridge" || s.Driver == "host" || s.Driver == "none" || s.Driver == "null" {
+	if s.Driver == "host" || s.Driver == "none" || s.Driver == "null" {
 		ps.add("spec.driver", "%q is local to one node and cannot be a network of the swarm; the usual driver is overlay", s.Driver)
 	}
-	if s.ConfigFrom != "" && (s.Internal || s.EnableIPv6 || s.IPAM != nil || len(s.DriverOpts) > 0) {
-		ps.add("spec.configFrom", "the network takes its settings from %s on each node: leave out internal, enableIPv6, ipam and driverOpts", s.ConfigFrom)
+	if s.ConfigFrom != "" {
+		ps.fromNodes(n)
+	} else if slices.Contains(nodesDrivers, s.Driver) {
+		ps.nodesOwn(s)
 	}
 	if s.IPAM == nil {
 		return ps
@@ -144,6 +148,36 @@ func (n *Network) Validate() []Problem {
 		ps.pool(index("spec.ipam.config", i), p, s.EnableIPv6, s.IPAM.swarms())
 	}
 	return ps
+}
+
+// nodesDrivers are the drivers of which the swarm keeps nothing but the name. Each node makes a network of its own
+// (localDrivers in libnetwork/cnmallocator).
+var nodesDrivers = []string{"bridge", "ipvlan", "macvlan"}
+
+// nodesOwn checks that a network that each node makes has no settings that the swarm would drop.
+func (ps *problems) nodesOwn(s NetworkSpec) {
+	for _, stated := range []struct {
+		path string
+		is   bool
+	}{{"spec.driverOpts", len(s.DriverOpts) > 0}, {"spec.ipam", s.IPAM != nil}} {
+		if stated.is {
+			ps.add(stated.path, "the engine drops it for a network of the swarm with driver %s: make a network with these settings on each node, with docker network create --config-only, and state its name in spec.configFrom", s.Driver)
+		}
+	}
+}
+
+// fromNodes checks what the engine refuses beside configFrom (libnetwork/network.go).
+func (ps *problems) fromNodes(n *Network) {
+	s := n.Spec
+	if s.EnableIPv6 || s.IPAM != nil || len(s.DriverOpts) > 0 {
+		ps.add("spec.configFrom", "the network takes its settings from %s on each node: leave out enableIPv6, ipam and driverOpts", s.ConfigFrom)
+	}
+	if len(n.Metadata.Labels) > 0 {
+		ps.add("metadata.labels", "the engine refuses labels on a network that takes its settings from %s on each node: remove them, or spec.configFrom", s.ConfigFrom)
+	}
+	if n.Policy.Adopt == AdoptNever {
+		ps.add("policy.adopt", "never cannot be stated with spec.configFrom: such a network has no labels, so the operator knows it only by taking it over")
+	}
 }
 
 // ingress checks what SwarmKit refuses for the network of the routing mesh (manager/controlapi/network.go).

@@ -249,6 +249,7 @@ func TestProblemsOfServices(t *testing.T) {
 		})
 	}
 }
+	const onEachNode = ": make a network with these settings on each node, with docker network create --config-only, and state its name in spec.configFrom"
 
 func TestProblemsOfNetworks(t *testing.T) {
 	pool := func(p v1.IPAMPool) v1.NetworkSpec { return v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{p}}} }
@@ -269,7 +270,15 @@ func TestProblemsOfNetworks(t *testing.T) {
 		{"ingress that containers join", "mesh", v1.NetworkSpec{Ingress: true, Attachable: true}, "spec.attachable: cannot be stated with ingress: containers cannot join the network of the routing mesh"},
 		{"ingress of a plugin", "mesh", v1.NetworkSpec{Ingress: true, Driver: "weave"}, `spec.driver: "weave" cannot be the driver of the network of the routing mesh; it must be overlay`},
 		{"ingress of nodes' settings", "mesh", v1.NetworkSpec{Ingress: true, ConfigFrom: "a"}, "spec.configFrom: cannot be stated with ingress: the network of the routing mesh has settings of its own"},
-		{"a driver of one node", "front", v1.NetworkSpec{Driver: "bridge"}, `spec.driver: "bridge" is local to one node and cannot be a network of the swarm; the usual driver is overlay`},
+		{"a driver of one node", "front", v1.NetworkSpec{Driver: "null"}, `spec.driver: "null" is local to one node and cannot be a network of the swarm; the usual driver is overlay`},
+		{"a network of each node", "front", v1.NetworkSpec{Driver: "bridge", Attachable: true, Internal: true, EnableIPv6: true}, ""},
+		{
+			"a network of each node, with settings", "front", v1.NetworkSpec{Driver: "macvlan", DriverOpts: map[string]string{"parent": "eth0"}, IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "192.168.7.0/24"}}}},
+			"spec.driverOpts: the engine drops it for a network of the swarm with driver macvlan" + onEachNode + "\nspec.ipam: the engine drops it for a network of the swarm with driver macvlan" + onEachNode,
+		},
+		{"a network of each node, with an option", "front", v1.NetworkSpec{Driver: "bridge", DriverOpts: map[string]string{"a": "b"}}, "spec.driverOpts: the engine drops it for a network of the swarm with driver bridge" + onEachNode},
+		{"nodes' own settings", "front", v1.NetworkSpec{Driver: "macvlan", ConfigFrom: "vlan7", Attachable: true, Internal: true}, ""},
+		{"nodes' own settings and others", "front", v1.NetworkSpec{Driver: "macvlan", ConfigFrom: "vlan7", DriverOpts: map[string]string{"parent": "eth0"}}, "spec.configFrom: the network takes its settings from vlan7 on each node: leave out enableIPv6, ipam and driverOpts"},
 		{"a pool", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", IPRange: "10.1.2.0/24", Gateway: "10.1.0.1"}), ""},
 		{"a range as large as its pool", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", IPRange: "10.1.0.0/16"}), ""},
 		{"a pool without a subnet", "front", pool(v1.IPAMPool{Gateway: "10.1.0.1"}), `spec.ipam.config[0].subnet: "" is not an address range such as 10.1.0.0/24`},
@@ -301,6 +310,17 @@ func TestProblemsOfNetworks(t *testing.T) {
 			}
 		})
 	}
+// The engine takes no labels of a network whose settings each node has, so no label says whose it is.
+func TestANetworkOfNodesSettingsHasNoLabels(t *testing.T) {
+	n := &v1.Network{Header: named(v1.KindNetwork, "lan"), Spec: v1.NetworkSpec{Driver: "macvlan", ConfigFrom: "vlan7"}}
+	n.Metadata.Labels, n.Policy.Adopt = map[string]string{"a": "b"}, v1.AdoptNever
+	want := "metadata.labels: the engine refuses labels on a network that takes its settings from vlan7 on each node: remove them, or spec.configFrom\n" +
+		"policy.adopt: never cannot be stated with spec.configFrom: such a network has no labels, so the operator knows it only by taking it over"
+	if d := cmp.Diff(want, problems(n)); d != "" {
+		t.Errorf("problems (-want +got):\n%s", d)
+	}
+}
+
 }
 
 func TestProblemsOfContent(t *testing.T) {

@@ -139,7 +139,7 @@ metadata: {name: front}
 				n.Options["encrypted"] = ""
 				n.IPAM.Config = []network.IPAMConfig{{Subnet: netip.MustParsePrefix("172.28.0.0/16"), Gateway: netip.MustParseAddr("172.28.0.9")}}
 			})
-			f.network("vlan", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network = "macvlan", "vlan7" })
+			f.network("vlan", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network, n.Internal = "macvlan", "vlan7", true })
 		}, Options{}, `
 -- networks/back.yaml
 kind: Network
@@ -158,6 +158,7 @@ kind: Network
 metadata: {name: vlan}
 spec:
   driver: macvlan
+  internal: true
   configFrom: vlan7
 `},
 		{"a network of the nodes that a service joins", func(f *fake) {

@@ -125,13 +125,54 @@ func TestEveryFieldOfWhatIsMadeAgainIsInSync(t *testing.T) {
 	apply()
 }
 
+// The engine takes no labels of a network whose settings each node has. So the operator makes it without any and then
+// takes it over by its id.
+func TestANetworkTakesItsSettingsFromTheNodes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	if _, err := w.api.NetworkCreate(w.Context(), "lan-settings", client.NetworkCreateOptions{ConfigOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	lan := func(more string) map[string]string {
+		return map[string]string{
+			"lan.yaml": fmt.Sprintf(head, "Network", "lan") + "spec: {driver: macvlan, configFrom: lan-settings" + more + "}\n",
+			"own.yaml": fmt.Sprintf(head, "Network", "own") + "spec: {driver: bridge" + more + "}\n",
+		}
+	}
+	r := w.repo("lan", lan(""))
+	apply := func() {
+		t.Helper()
+		w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+		w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	}
+	id := func() string {
+		t.Helper()
+		n, err := w.api.NetworkInspect(w.Context(), "lan", client.NetworkInspectOptions{})
+		if err != nil || n.Network.ConfigFrom.Network != "lan-settings" || len(n.Network.Labels) > 0 {
+			t.Fatalf("it is %+v, %v", n.Network, err)
+		}
+		return n.Network.ID
+	}
+	apply()
+	first := id()
+	apply()
+	if id() != first {
+		t.Error("it was made again, and nothing differs")
+	}
+	r.commit("containers may join\n\nConsent: replace", lan(", attachable: true"))
+	apply()
+	if id() == first {
+		t.Error("it was not made again")
+	}
+}
+
 // elsewhere are the leaves that no table of fields has, with the scenario that is about them, or the reason.
 var elsewhere = map[string]string{
 	"Network spec.external":                "TestWhatANodesOwnNetworkIsInTheWayOfIsSaid",
 	"Network spec.driver":                  "no swarm of the tests has another driver",
 	"Network spec.ipam.driver":             "no swarm of the tests has another driver",
 	"Network spec.ingress":                 "TestTheNetworkOfTheRoutingMeshIsSetUpFromGit",
-	"Network spec.configFrom":              "it names a network that each node has",
+	"Network spec.configFrom":              "TestANetworkTakesItsSettingsFromTheNodes",
 	"Config spec.file":                     "it is content like any other: controllers/kinds and manifests",
 	"Config spec.raw":                      "nothing is written",
 	"Config spec.external":                 "nothing is written",

@@ -58,7 +58,7 @@ func exportOne(in kinds.Export, l *kinds.Live) kinds.Exported {
 	o.Metadata.Labels, o.Spec.DriverOpts = kinds.WithoutPrefix(n.Labels), chosenOptions(n)
 	o.Spec.IPAM = chosenPools(n, automatic(in.Index))
 	if o.Spec.ConfigFrom != "" { // the rest is what each node has there
-		o.Spec = v1.NetworkSpec{Driver: o.Spec.Driver, Attachable: o.Spec.Attachable, ConfigFrom: o.Spec.ConfigFrom}
+		o.Spec = v1.NetworkSpec{Driver: o.Spec.Driver, Attachable: o.Spec.Attachable, Internal: o.Spec.Internal, ConfigFrom: o.Spec.ConfigFrom}
 	}
 	kinds.Tidy(shape, o)
 	x := kinds.Exported{Key: o.Key(), Object: o, Live: []*kinds.Live{l}}

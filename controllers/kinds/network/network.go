@@ -200,8 +200,10 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
-	o.Labels = labels(s, env.Owner(want.Key))
-	env.Mark(o.Labels)
+	if o.ConfigFrom == "" { // otherwise the engine refuses labels (libnetwork/network.go), and the network is taken over later
+		o.Labels = labels(s, env.Owner(want.Key))
+		env.Mark(o.Labels)
+	}
 	made, err := env.Engine.NetworkCreate(ctx, want.Instance, o)
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
