@@ -1,8 +1,10 @@
 package network
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -97,39 +99,84 @@ func chosen(n *network.Summary, automatic func(netip.Prefix) bool) bool {
 func firstGateway(c network.IPAMConfig) bool { return c.Gateway == c.Subnet.Masked().Addr().Next() }
 
 // options returns the options of a network that a step makes. A network that is made again keeps what somebody chose
-// and the manifest does not state. That may be options of the driver, and subnets.
+// and the manifest does not state, except what git has taken away. That may be options of the driver and of the address
+// manager, and subnets.
 //
 // Subnets that the swarm may have chosen are left to the swarm. The swarm may have given them to other networks since
 // the old one was removed, and a network whose subnet is taken is never allocated.
 func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCreateOptions, error) {
 	o, err := stated(s.Change.Want.Value.(*v1.Network))
 	was := startOf(s)
-	if err != nil || was == nil || o.Driver != was.Driver { // options belong to a driver
+	if err != nil || was == nil || o.Driver != was.Driver || o.ConfigFrom != "" { // options belong to a driver
 		return o, err
 	}
-	kept := map[string]string{}
-	for k, v := range was.Options {
-		if k != vxlans {
-			kept[k] = v
-		}
-	}
-	for k, v := range o.Options {
-		kept[k] = v
-	}
-	if o.Options = kept; len(kept) == 0 {
-		o.Options = nil
-	}
+	taken := takenAway(s, was)
+	o.Options = over(chosenOptions(was), o.Options, "spec.driverOpts", taken)
 	if o.IPAM == nil {
 		o.IPAM = &network.IPAM{}
 	}
-	if automatic != nil && len(o.IPAM.Config) == 0 && (o.IPAM.Driver == "" || o.IPAM.Driver == was.IPAM.Driver) && chosen(was, automatic) {
+	if l, ok := s.Change.Want.Leaf("spec.ipam.driver"); !ok || !l.Stated {
+		o.IPAM.Driver = was.IPAM.Driver
+	}
+	if cmp.Or(o.IPAM.Driver, "default") != cmp.Or(was.IPAM.Driver, "default") {
+		return o, nil
+	}
+	o.IPAM.Options = over(was.IPAM.Options, o.IPAM.Options, "spec.ipam.options", taken)
+	for i := range o.IPAM.Config {
+		complete(&o.IPAM.Config[i], was, taken)
+	}
+	if automatic != nil && len(o.IPAM.Config) == 0 && chosen(was, automatic) {
 		for _, pool := range was.IPAM.Config {
 			if pool.Subnet.Addr().Is4() || o.EnableIPv6 != nil && *o.EnableIPv6 {
+				pool.Subnet, pool.IPRange = pool.Subnet.Masked(), pool.IPRange.Masked() // an old engine kept them as they were stated
 				o.IPAM.Config = append(o.IPAM.Config, pool)
 			}
 		}
 	}
 	return o, nil
+}
+
+// over lays the options that a manifest states over those that the network had. It returns nil if there are none.
+func over(had, stated map[string]string, at string, taken func(path string) bool) map[string]string {
+	out := map[string]string{}
+	for k, v := range had {
+		if !taken(v1.PathKey(at, k)) {
+			out[k] = v
+		}
+	}
+	maps.Copy(out, stated)
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// complete fills in the range and the gateway that somebody chose within a subnet that a manifest states.
+func complete(pool *network.IPAMConfig, was *network.Summary, taken func(path string) bool) {
+	at := "spec.ipam.config[" + pool.Subnet.String() + "]"
+	for _, had := range was.IPAM.Config {
+		if had.Subnet.Masked() != pool.Subnet {
+			continue
+		}
+		if !pool.IPRange.IsValid() && !taken(at+".ipRange") {
+			pool.IPRange = had.IPRange.Masked()
+		}
+		if !pool.Gateway.IsValid() && !firstGateway(had) && !taken(at+".gateway") {
+			pool.Gateway = had.Gateway
+		}
+	}
+}
+
+// takenAway returns a function that reports whether git stated a field of the network that a step makes again. What the
+// manifest states now is not asked for.
+func takenAway(s plan.Step, was *network.Summary) func(path string) bool {
+	applied := diff.ParseApplied(was.Labels[v1.LabelApplied])
+	if have := s.Change.Have; have != nil { // the record knows it of a network that others made
+		applied = have.Meta.Applied
+	}
+	return func(path string) bool {
+		return applied.Has(path) && !diff.Ignored(path, s.Change.Want.Policy.IgnoreDifferences)
+	}
 }
 
 // labels returns the labels of a network that a step makes. A network that is made again keeps the labels that are
@@ -141,14 +188,9 @@ func labels(s plan.Step, owner string) map[string]string {
 	if was == nil {
 		return out
 	}
-	applied := diff.ParseApplied(was.Labels[v1.LabelApplied])
-	if have := s.Change.Have; have != nil { // the record knows it of a network that others made
-		applied = have.Meta.Applied
-	}
+	taken := takenAway(s, was)
 	for k, v := range was.Labels {
-		path := v1.PathKey("metadata.labels", k)
-		taken := applied.Has(path) && !diff.Ignored(path, want.Policy.IgnoreDifferences)
-		if _, stated := out[k]; !stated && !taken && diff.NobodysLabel(k) && k != v1.LabelMade {
+		if _, stated := out[k]; !stated && !taken(v1.PathKey("metadata.labels", k)) && diff.NobodysLabel(k) && k != v1.LabelMade {
 			out[k] = v
 		}
 	}

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,9 +36,36 @@ func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.S
 	}
 }
 
-// stating returns the label of an object whose manifest stated a field.
-func stating(path string) string {
-	return diff.NewApplied([]diff.Leaf{{Path: path, Stated: true}}).String()
+// stating returns the label of an object whose manifest stated fields.
+func stating(paths ...string) string {
+	var leaves []diff.Leaf
+	for _, p := range paths {
+		leaves = append(leaves, diff.Leaf{Path: p, Stated: true})
+	}
+	return diff.NewApplied(leaves).String()
+}
+
+// ipam returns the pools and the address manager that a network is made with, as text.
+func ipam(i *network.IPAM) (pools, manager string) {
+	if i == nil {
+		return "", ""
+	}
+	var list []string
+	for _, p := range i.Config {
+		text := p.Subnet.String()
+		if p.IPRange.IsValid() {
+			text += "-" + p.IPRange.String()
+		}
+		if p.Gateway.IsValid() {
+			text += "@" + p.Gateway.String()
+		}
+		list = append(list, text)
+	}
+	words := slices.Sorted(maps.Keys(i.Options))
+	if i.Driver != "default" && i.Driver != "" {
+		words = append([]string{i.Driver}, words...)
+	}
+	return strings.Join(list, " "), strings.Join(words, " ")
 }
 
 func TestASubnetThatTheSwarmMayHaveChosen(t *testing.T) {
@@ -75,31 +103,58 @@ func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) 
 	chosen := func(n *network.Summary) {
 		n.IPAM.Config = []network.IPAMConfig{{Subnet: netip.MustParsePrefix("172.28.0.0/16")}}
 	}
+	within := func(n *network.Summary) {
+		n.IPAM.Config[0].IPRange, n.IPAM.Config[0].Gateway = netip.MustParsePrefix("10.0.1.128/25"), netip.MustParseAddr("10.0.1.254")
+	}
+	managed := func(n *network.Summary) {
+		chosen(n)
+		n.IPAM.Driver, n.IPAM.Options = "infoblox", map[string]string{"view": "x"}
+	}
+	subnet := func(p v1.IPAMPool) v1.NetworkSpec { return v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{p}}} }
 	for _, test := range []struct {
 		name    string
 		was     func(*network.Summary)
 		want    v1.NetworkSpec
 		options string // sorted keys
-		subnets string
+		pools   string // each with its range after a dash and its gateway after @
 		from    string
+		manager string // the driver and sorted keys of options
 	}{
-		{"what was allocated", nil, v1.NetworkSpec{Attachable: true}, "", "", ""},
-		{"a subnet that somebody chose", chosen, v1.NetworkSpec{Attachable: true}, "", "172.28.0.0/16", ""},
-		{"an option of its driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{}, "encrypted", "", ""},
-		{"options of both", func(n *network.Summary) { n.Options["a"] = "1" }, v1.NetworkSpec{DriverOpts: map[string]string{"b": "2"}}, "a b", "", ""},
-		{"another driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{Driver: "weave"}, "", "", ""},
-		{"another subnet", nil, v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.9.0.0/24"}}}}, "", "10.9.0.0/24", ""},
-		{"IPv6 goes", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
-		{"IPv6 stays", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{EnableIPv6: true}, "", "10.0.1.0/24 fd00::/64", ""},
-		{"a gateway that somebody chose", func(n *network.Summary) { n.IPAM.Config[0].Gateway = netip.MustParseAddr("10.0.1.254") }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
-		{"a range that somebody chose", func(n *network.Summary) { n.IPAM.Config[0].IPRange = netip.MustParsePrefix("10.0.1.128/25") }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
+		{"what was allocated", nil, v1.NetworkSpec{Attachable: true}, "", "", "", ""},
+		{"a subnet that somebody chose", chosen, v1.NetworkSpec{Attachable: true}, "", "172.28.0.0/16", "", ""},
+		{"an option of its driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{}, "encrypted", "", "", ""},
+		{"options of both", func(n *network.Summary) { n.Options["a"] = "1" }, v1.NetworkSpec{DriverOpts: map[string]string{"b": "2"}}, "a b", "", "", ""},
+		{"another driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{Driver: "weave"}, "", "", "", ""},
+		{"another subnet", nil, v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.9.0.0/24"}}}}, "", "10.9.0.0/24", "", ""},
+		{"IPv6 goes", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{}, "", "10.0.1.0/24@10.0.1.1", "", ""},
+		{"IPv6 stays", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{EnableIPv6: true}, "", "10.0.1.0/24@10.0.1.1 fd00::/64", "", ""},
+		{"a gateway that somebody chose", func(n *network.Summary) { n.IPAM.Config[0].Gateway = netip.MustParseAddr("10.0.1.254") }, v1.NetworkSpec{}, "", "10.0.1.0/24@10.0.1.254", "", ""},
+		{"a range that somebody chose", func(n *network.Summary) { n.IPAM.Config[0].IPRange = netip.MustParsePrefix("10.0.1.128/25") }, v1.NetworkSpec{}, "", "10.0.1.0/24-10.0.1.128/25@10.0.1.1", "", ""},
 		{"two subnets, one of which somebody must have chosen", func(n *network.Summary) {
 			n.IPAM.Config = append(n.IPAM.Config, network.IPAMConfig{Subnet: netip.MustParsePrefix("172.28.0.0/16")})
-		}, v1.NetworkSpec{}, "", "10.0.1.0/24 172.28.0.0/16", ""},
-		{"a subnet that a manifest stated", func(n *network.Summary) { n.Labels[v1.LabelApplied] = stating("spec.ipam.config[10.0.1.0/24].subnet") }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
-		{"a network of a source that stated no subnet", func(n *network.Summary) { n.Labels[v1.LabelApplied] = stating("spec.attachable") }, v1.NetworkSpec{}, "", "", ""},
-		{"nodes' own settings", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network = "macvlan", "vlan7" }, v1.NetworkSpec{Driver: "macvlan", ConfigFrom: "vlan8"}, "", "", "vlan8"},
-		{"it was never allocated", func(n *network.Summary) { n.Driver = "" }, v1.NetworkSpec{}, "", "", ""},
+		}, v1.NetworkSpec{}, "", "10.0.1.0/24@10.0.1.1 172.28.0.0/16", "", ""},
+		{"a subnet that a manifest stated", func(n *network.Summary) { n.Labels[v1.LabelApplied] = stating("spec.ipam.config[10.0.1.0/24].subnet") }, v1.NetworkSpec{}, "", "10.0.1.0/24@10.0.1.1", "", ""},
+		{"a network of a source that stated no subnet", func(n *network.Summary) { n.Labels[v1.LabelApplied] = stating("spec.attachable") }, v1.NetworkSpec{}, "", "", "", ""},
+		{"nodes' own settings", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network = "macvlan", "vlan7" }, v1.NetworkSpec{Driver: "macvlan", ConfigFrom: "vlan8"}, "", "", "vlan8", ""},
+		{"it was never allocated", func(n *network.Summary) { n.Driver = "" }, v1.NetworkSpec{}, "", "", "", ""},
+		{"a range and a gateway within the subnet that is stated", within, subnet(v1.IPAMPool{Subnet: "10.0.1.0/24"}), "", "10.0.1.0/24-10.0.1.128/25@10.0.1.254", "", ""},
+		{"a range beside the gateway that is stated", within, subnet(v1.IPAMPool{Subnet: "10.0.1.0/24", Gateway: "10.0.1.9"}), "", "10.0.1.0/24-10.0.1.128/25@10.0.1.9", "", ""},
+		{"a gateway beside the range that is stated", within, subnet(v1.IPAMPool{Subnet: "10.0.1.0/24", IPRange: "10.0.1.64/26"}), "", "10.0.1.0/24-10.0.1.64/26@10.0.1.254", "", ""},
+		{"a range and a gateway that git took away", func(n *network.Summary) {
+			within(n)
+			n.Labels[v1.LabelApplied] = stating("spec.ipam.config[10.0.1.0/24].ipRange", "spec.ipam.config[10.0.1.0/24].gateway")
+		}, subnet(v1.IPAMPool{Subnet: "10.0.1.0/24"}), "", "10.0.1.0/24", "", ""},
+		{"the gateway that the swarm takes", nil, subnet(v1.IPAMPool{Subnet: "10.0.1.0/24"}), "", "10.0.1.0/24", "", ""},
+		{"a subnet with host bits", func(n *network.Summary) {
+			n.IPAM.Config = []network.IPAMConfig{{Subnet: netip.MustParsePrefix("172.28.0.1/16"), IPRange: netip.MustParsePrefix("172.28.1.1/24")}}
+		}, v1.NetworkSpec{}, "", "172.28.0.0/16-172.28.1.0/24", "", ""},
+		{"an address manager", managed, v1.NetworkSpec{}, "", "172.28.0.0/16", "", "infoblox view"},
+		{"options of both, for an address manager", managed, v1.NetworkSpec{IPAM: &v1.IPAM{Driver: "infoblox", Options: map[string]string{"zone": "y"}}}, "", "172.28.0.0/16", "", "infoblox view zone"},
+		{"another address manager", managed, v1.NetworkSpec{IPAM: &v1.IPAM{Driver: "other"}}, "", "", "", "other"},
+		{"options that git took away", func(n *network.Summary) {
+			managed(n)
+			n.Options["encrypted"], n.Labels[v1.LabelApplied] = "", stating("spec.driverOpts.encrypted", "spec.ipam.options.view")
+		}, v1.NetworkSpec{}, "", "172.28.0.0/16", "", "infoblox"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			was := overlay()
@@ -112,21 +167,11 @@ func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) 
 				if err != nil {
 					t.Fatal(err)
 				}
-				var keys, subnets []string
-				for k := range o.Options {
-					keys = append(keys, k)
-				}
-				slices.Sort(keys)
-				if o.IPAM != nil {
-					for _, p := range o.IPAM.Config {
-						subnets = append(subnets, p.Subnet.String())
-					}
-				}
-				if got := strings.Join(keys, " "); got != test.options {
+				if got := strings.Join(slices.Sorted(maps.Keys(o.Options)), " "); got != test.options {
 					t.Errorf("%s: the options are %q", s.Op, got)
 				}
-				if got := strings.Join(subnets, " "); got != test.subnets {
-					t.Errorf("%s: the subnets are %q", s.Op, got)
+				if pools, manager := ipam(o.IPAM); pools != test.pools || manager != test.manager {
+					t.Errorf("%s: the pools are %q, and the manager is %q", s.Op, pools, manager)
 				}
 				if o.ConfigFrom != test.from {
 					t.Errorf("%s: it takes its settings from %q", s.Op, o.ConfigFrom)
