@@ -95,7 +95,10 @@ func (s *Service) Default() {
 		sp.Placement.Constraints[i] = NormalConstraint(c)
 	}
 	sp.Placement.Constraints = sorted(sp.Placement.Constraints)
-	if !sp.Job() {
+	if sp.Job() {
+		// The swarm rolls out no updates of jobs. It keeps a rollback config that stack deploy sent, and never reads it.
+		sp.UpdateConfig, sp.RollbackConfig = nil, nil
+	} else {
 		defaultUpdate(&sp.UpdateConfig)
 		defaultUpdate(&sp.RollbackConfig)
 	}

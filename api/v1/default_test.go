@@ -36,7 +36,7 @@ func TestDefaultsOfAService(t *testing.T) {
 func TestDefaultsOfAJob(t *testing.T) {
 	for _, mode := range []string{v1.ModeReplicatedJob, v1.ModeGlobalJob} {
 		for stated, want := range map[string]string{"": "on-failure", "any": "on-failure", "on-failure": "on-failure", "none": "none"} {
-			s := &v1.Service{Spec: v1.ServiceSpec{Image: "bb", Mode: mode, RestartPolicy: &v1.RestartPolicy{Condition: stated}}}
+			s := &v1.Service{Spec: v1.ServiceSpec{Image: "bb", Mode: mode, RestartPolicy: &v1.RestartPolicy{Condition: stated}, RollbackConfig: &v1.UpdateConfig{Order: "start-first"}}}
 			s.Default()
 			if s.Spec.RestartPolicy.Condition != want || s.Spec.UpdateConfig != nil || s.Spec.RollbackConfig != nil {
 				t.Errorf("%s, restart %q: %+v", mode, stated, s.Spec.RestartPolicy)

@@ -49,11 +49,15 @@ func modeOf(sp *v1.ServiceSpec) swarm.ServiceMode {
 	case v1.ModeGlobalJob:
 		return swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}
 	case v1.ModeReplicatedJob:
-		concurrent := sp.MaxConcurrent
+		concurrent, total := sp.MaxConcurrent, sp.Replicas
 		if concurrent == nil {
-			concurrent = sp.Replicas
+			concurrent = total
 		}
-		return swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: copyOf(concurrent), TotalCompletions: copyOf(sp.Replicas)}}
+		if total == nil { // the engine would take maxConcurrent for it
+			total = new(uint64)
+			*total = 1
+		}
+		return swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: copyOf(concurrent), TotalCompletions: copyOf(total)}}
 	}
 	return swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: copyOf(sp.Replicas)}}
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"testing"
@@ -56,6 +57,22 @@ func TestEachModeIsMade(t *testing.T) {
 		if got := createdFrom(t, manifest).Mode; !reflect.DeepEqual(got, want) {
 			t.Errorf("mode %q: got %s, want %s", mode, pretty(got), pretty(want))
 		}
+	}
+}
+
+// A job completes once if the manifest does not say how often, however many tasks may run at once.
+func TestAJobCompletesOnceUnlessTheManifestSaysMore(t *testing.T) {
+	for _, test := range []struct{ stated, most, completions *uint64 }{
+		{nil, nil, ptr(uint64(1))}, {nil, ptr(uint64(3)), ptr(uint64(1))}, {ptr(uint64(6)), ptr(uint64(3)), ptr(uint64(6))}, {ptr(uint64(6)), nil, ptr(uint64(6))},
+	} {
+		manifest := plainly()
+		manifest.Spec.Mode, manifest.Spec.Replicas, manifest.Spec.MaxConcurrent = v1.ModeReplicatedJob, test.stated, test.most
+		live := returned(t, createdFrom(t, manifest))
+		want := swarm.ReplicatedJob{TotalCompletions: test.completions, MaxConcurrent: cmp.Or(test.most, test.stated, ptr(uint64(1)))}
+		if got := live.Mode.ReplicatedJob; !reflect.DeepEqual(*got, want) {
+			t.Errorf("it is made as %s, want %s", pretty(got), pretty(want))
+		}
+		noDifference(t, live, wantOf(manifest))
 	}
 }
 

@@ -57,7 +57,8 @@ func overlayMode(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths) {
 		case v1.ModeGlobalJob:
 			m.GlobalJob = &swarm.GlobalJob{}
 		case v1.ModeReplicatedJob:
-			m.ReplicatedJob = &swarm.ReplicatedJob{}
+			one := uint64(1) // otherwise the engine takes maxConcurrent for it
+			m.ReplicatedJob = &swarm.ReplicatedJob{TotalCompletions: &one}
 		default:
 			m.Replicated = &swarm.ReplicatedService{}
 		}
