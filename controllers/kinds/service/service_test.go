@@ -123,6 +123,33 @@ func TestANewImageDropsTheOldOnesPlatforms(t *testing.T) {
 	}
 }
 
+// An element that occurs twice goes with one write.
+func TestAnElementThatOccursTwiceIsRemovedOnce(t *testing.T) {
+	secret := func(file string) *swarm.SecretReference {
+		return &swarm.SecretReference{SecretID: "Secret-id-x", SecretName: "x", File: &swarm.SecretReferenceFileTarget{Name: file, UID: "0", GID: "0", Mode: 0o444}}
+	}
+	live, manifest := plain(), plainly()
+	live.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: "Network-id-b"}, {Target: "Network-id-a", Aliases: []string{"y"}}, {Target: "Network-id-a"}, {Target: "Network-id-a"}}
+	live.TaskTemplate.ContainerSpec.Secrets = []*swarm.SecretReference{secret("x"), secret("/run/secrets/x")}
+	live.TaskTemplate.Resources = &swarm.ResourceRequirements{Reservations: &swarm.Resources{GenericResources: []swarm.GenericResource{
+		{DiscreteResourceSpec: &swarm.DiscreteGenericResource{Kind: "gpu", Value: 2}}, {DiscreteResourceSpec: &swarm.DiscreteGenericResource{Kind: "gpu", Value: 1}},
+	}}}
+	manifest.Spec.Networks = []v1.NetworkAttachment{{Name: "a", Aliases: []string{"y"}}, {Name: "b"}}
+	manifest.Spec.Secrets = []v1.SecretMount{{Source: "x"}}
+	manifest.Spec.Resources = &v1.Resources{Reservations: v1.Reservations{GenericResources: []v1.GenericResource{{DiscreteResourceSpec: v1.DiscreteResource{Kind: "gpu", Value: 2}}}}}
+	sent, _ := updated(t, live, wantOf(manifest))
+	if got, want := sent.TaskTemplate.Networks, live.TaskTemplate.Networks[:2]; !reflect.DeepEqual(got, want) {
+		t.Errorf("the networks are %v, want %v", got, want)
+	}
+	if got := sent.TaskTemplate.ContainerSpec.Secrets; len(got) != 1 || got[0].File.Name != "x" {
+		t.Errorf("the secrets are %s", pretty(got))
+	}
+	if got := sent.TaskTemplate.Resources.Reservations.GenericResources; len(got) != 1 || got[0].DiscreteResourceSpec.Value != 2 {
+		t.Errorf("the resources are %s", pretty(got))
+	}
+	noDifference(t, returned(t, sent), wantOf(manifest))
+}
+
 func TestListsKeepTheirLiveOrder(t *testing.T) {
 	live, manifest := plain(), plainly()
 	c := live.TaskTemplate.ContainerSpec

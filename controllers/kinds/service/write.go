@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -190,7 +191,8 @@ func overlayHealth(c *swarm.ContainerSpec, want *v1.Healthcheck, ch diff.Paths) 
 	}
 }
 
-// overlayList replaces, removes and appends only elements of which a leaf differs, and keeps the live order.
+// overlayList replaces, removes and appends only elements of which a leaf differs, and keeps the live order. An element
+// that occurs again is another one, as in diff.
 func overlayList[L, W any](live []L, want []W, path string, ch diff.Paths, liveKey func(L) string, wantKey func(W) string, patch func(L, W, diff.Paths, string) L) []L {
 	if !ch.Any(path) {
 		return live
@@ -200,12 +202,14 @@ func overlayList[L, W any](live []L, want []W, path string, ch diff.Paths, liveK
 		wanted[wantKey(w)] = w
 	}
 	var out []L
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for _, l := range live {
 		key := liveKey(l)
+		if seen[key]++; seen[key] > 1 {
+			key += "#" + strconv.Itoa(seen[key])
+		}
 		at := path + "[" + key + "]"
 		w, keep := wanted[key]
-		seen[key] = true
 		switch {
 		case !ch.Any(at):
 			out = append(out, l)
@@ -215,7 +219,7 @@ func overlayList[L, W any](live []L, want []W, path string, ch diff.Paths, liveK
 	}
 	for _, w := range want {
 		key := wantKey(w)
-		if at := path + "[" + key + "]"; !seen[key] && ch.Any(at) {
+		if at := path + "[" + key + "]"; seen[key] == 0 && ch.Any(at) {
 			var zero L
 			out = append(out, patch(zero, w, diff.AllPaths(), at))
 		}
