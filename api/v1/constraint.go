@@ -181,7 +181,7 @@ func (c Constraint) unmeetable() string {
 		return ""
 	case !slices.ContainsFunc(constraintKeys, c.Is) || strings.HasSuffix(c.Key, "."):
 		return fmt.Sprintf("%q is not a key that nodes have, so no node would meet it; they have %s%s", c.Key, strings.Join(constraintKeys, " "), DidYouMean(c.Key, constraintKeys))
-	case c.Is("node.role") && !strings.EqualFold(c.Value, RoleManager) && !strings.EqualFold(c.Value, RoleWorker):
+	case c.Is("node.role") && !c.Not && !strings.EqualFold(c.Value, RoleManager) && !strings.EqualFold(c.Value, RoleWorker):
 		return fmt.Sprintf("%q is not one of %s, %s", c.Value, RoleManager, RoleWorker)
 	case c.Is("node.ip") && !address:
 		return fmt.Sprintf("%q is not an address such as 10.0.0.7 or a subnet such as 10.0.0.0/8, so no node would meet it", c.Value)

@@ -76,6 +76,7 @@ func TestConstraintsThatCannotWorkAreProblems(t *testing.T) {
 		{"node.labels. == a", `"node.labels." is not a key that nodes have, ` + keysOfNodes},
 		{"service.labels.a != b", `"service.labels.a" is not a key that nodes have, ` + keysOfNodes},
 		{"node.role == leader", `"leader" is not one of manager, worker`},
+		{"node.role != leader", ""}, // every node meets it
 		{"node.ip == 10.0.0", `"10.0.0" is not an address such as 10.0.0.7 or a subnet such as 10.0.0.0/8, so no node would meet it`},
 		{"node.ip != 10.0.0.0/33", `"10.0.0.0/33" is not an address such as 10.0.0.7 or a subnet such as 10.0.0.0/8, so no node would meet it`},
 	} {

@@ -87,6 +87,7 @@ func (s *Service) Default() {
 	if sp.Resources == nil {
 		sp.Resources = &Resources{}
 	}
+	sp.Resources.Limits.Pids = max(0, sp.Resources.Limits.Pids) // -1 is no limit, as 0 is
 	sp.defaultRestart()
 	if sp.Placement == nil {
 		sp.Placement = &Placement{}

@@ -89,6 +89,7 @@ func TestSpecsThatMeanTheSameAreEqual(t *testing.T) {
 			Placement: &v1.Placement{Platforms: []v1.TaskPlatform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}}},
 			Resources: &v1.Resources{Reservations: v1.Reservations{GenericResources: []v1.GenericResource{{DiscreteResourceSpec: v1.DiscreteResource{Kind: "gpu", Value: 2}}, {DiscreteResourceSpec: v1.DiscreteResource{Kind: "ssd", Value: 1}}}}},
 		}, true},
+		{"no limit of processes", v1.ServiceSpec{Resources: &v1.Resources{Limits: v1.ResourceLimits{Pids: -1}}}, v1.ServiceSpec{}, true},
 		{"logging that says nothing", v1.ServiceSpec{}, v1.ServiceSpec{Logging: &v1.Logging{}}, true},
 		{"no grace period and the default", v1.ServiceSpec{StopGracePeriod: seconds(0)}, v1.ServiceSpec{}, false},
 		{"update config partly stated", v1.ServiceSpec{UpdateConfig: &v1.UpdateConfig{Order: "stop-first"}}, v1.ServiceSpec{}, true},
@@ -238,9 +239,9 @@ func TestContentIsCopied(t *testing.T) {
 }
 
 func TestDefaultsOfNetworksAndConfigs(t *testing.T) {
-	n := &v1.Network{Spec: v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "fd00:0::/64"}, {Subnet: "10.0.0.0/24"}}}}}
+	n := &v1.Network{Spec: v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "fd00:0::/64"}, {Subnet: "10.0.0.1/24", IPRange: "10.0.0.129/25"}}}}}
 	n.Default()
-	want := v1.NetworkSpec{Driver: "overlay", IPAM: &v1.IPAM{Driver: "default", Config: []v1.IPAMPool{{Subnet: "10.0.0.0/24"}, {Subnet: "fd00::/64"}}}}
+	want := v1.NetworkSpec{Driver: "overlay", IPAM: &v1.IPAM{Driver: "default", Config: []v1.IPAMPool{{Subnet: "10.0.0.0/24", IPRange: "10.0.0.128/25"}, {Subnet: "fd00::/64"}}}}
 	if d := cmp.Diff(want, n.Spec); d != "" {
 		t.Errorf("network (-want +got):\n%s", d)
 	}

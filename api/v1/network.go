@@ -64,11 +64,11 @@ type IPAMPool struct {
 // ListKey returns the subnet.
 func (p IPAMPool) ListKey() string { return normalPrefix(p.Subnet) }
 
-// normalPrefix and normalAddr write an address as the engine does: FD00:0::1 becomes fd00::1. They return a text that
-// is no address as it is.
+// normalPrefix and normalAddr write an address as the engine does: FD00:0::1 becomes fd00::1, and 10.5.0.1/24, which an
+// old engine may have kept, becomes 10.5.0.0/24. They return a text that is no address as it is.
 func normalPrefix(s string) string {
 	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.String()
+		return p.Masked().String()
 	}
 	return s
 }

@@ -14,7 +14,7 @@ type Noticer interface {
 }
 
 // Notices reports start-first together with ports of the host, ports of the routing mesh together with the host's
-// network, and what the engine accepts and then ignores or fails at.
+// network, labels that nobody finds, and what the engine accepts and then ignores or fails at.
 func (s *Service) Notices() []Problem {
 	var ps problems
 	sp := &s.Spec
@@ -37,7 +37,39 @@ func (s *Service) Notices() []Problem {
 		}
 	}
 	ps.ignored(sp)
+	ps.reserved(sp.Resources)
+	return append(ps, s.spacedLabels()...)
+}
+
+// spacedLabels reports labels with white space in their names, such as "traefik.enable ". The list form of compose
+// makes them of - traefik.enable = true.
+func (h *Header) spacedLabels() []Problem {
+	var ps problems
+	for _, k := range sortedKeys(h.Metadata.Labels) {
+		if strings.ContainsAny(k, " \t\n") {
+			ps.add(PathKey("metadata.labels", k), "the name %q holds white space, and whoever looks for the label without it finds nothing", k)
+		}
+	}
 	return ps
+}
+
+// Notices reports labels that nobody finds.
+func (c *Config) Notices() []Problem { return c.spacedLabels() }
+
+// Notices reports labels that nobody finds.
+func (s *Secret) Notices() []Problem { return s.spacedLabels() }
+
+// reserved reports reservations above limits: the swarm sets aside what no task can use.
+func (ps *problems) reserved(r *Resources) {
+	if r == nil {
+		return
+	}
+	if l, v := r.Limits.CPUs, r.Reservations.CPUs; l != 0 && v > l {
+		ps.add("spec.resources.reservations.cpus", "%s is more than the limit of %s: the swarm sets aside what no task can use", v, l)
+	}
+	if l, v := r.Limits.Memory, r.Reservations.Memory; l != 0 && v > l {
+		ps.add("spec.resources.reservations.memory", "%s is more than the limit of %s: the swarm sets aside what no task can use", v, l)
+	}
 }
 
 // ignored reports what the engine carries and does not do.
@@ -68,7 +100,8 @@ func (ps *problems) ignored(s *ServiceSpec) {
 	}
 }
 
-// Notices reports ranges that only old engines allocate. Newer engines look for an IPv6 range among the IPv4 ones.
+// Notices reports ranges that only old engines allocate, and labels that nobody finds. Newer engines look for an IPv6
+// range among the IPv4 ones.
 func (n *Network) Notices() []Problem {
 	var ps problems
 	for _, p := range n.Pools() {
@@ -76,7 +109,7 @@ func (n *Network) Notices() []Problem {
 			ps.add(index("spec.ipam.config", p.Index)+".subnet", "engines from version 27 on allocate no IPv6 range to a network of a swarm (moby#52469), so the network and its tasks wait for ever; leave the range out")
 		}
 	}
-	return ps
+	return append(ps, n.spacedLabels()...)
 }
 
 // startsWhere says on which nodes a new task finds the port free.

@@ -76,6 +76,12 @@ func TestNotices(t *testing.T) {
 				{Type: "volume", Source: "ab", Target: "/e"},
 			}},
 		},
+		{
+			"more reserved than a task may use", "spec.resources.reservations.cpus: 2 is more than the limit of 1: the swarm sets aside what no task can use\n" +
+				"spec.resources.reservations.memory: 16MiB is more than the limit of 8MiB: the swarm sets aside what no task can use",
+			v1.ServiceSpec{Resources: &v1.Resources{Limits: v1.ResourceLimits{CPUs: 1e9, Memory: 8 << 20}, Reservations: v1.Reservations{CPUs: 2e9, Memory: 16 << 20}}},
+		},
+		{"as much reserved as a task may use", "", v1.ServiceSpec{Resources: &v1.Resources{Limits: v1.ResourceLimits{CPUs: 1e9}, Reservations: v1.Reservations{CPUs: 1e9, Memory: 16 << 20}}}},
 		{"the host's network alone", "", v1.ServiceSpec{Networks: []v1.NetworkAttachment{{Name: "host"}}, Ports: host}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -92,5 +98,22 @@ func TestNotices(t *testing.T) {
 				t.Errorf("a notice is no problem: %s", text)
 			}
 		})
+	}
+}
+
+// The list form of compose makes such names of - traefik.enable = true.
+func TestNoticesOfLabels(t *testing.T) {
+	const want = `metadata.labels["traefik.enable "]: the name "traefik.enable " holds white space, and whoever looks for the label without it finds nothing`
+	head := func(kind string) v1.Header {
+		h := named(kind, "a")
+		h.Metadata.Labels = map[string]string{"traefik.enable ": " true", "traefik.port": "80"}
+		return h
+	}
+	for _, o := range []v1.Noticer{
+		&v1.Service{Header: head(v1.KindService)}, &v1.Network{Header: head(v1.KindNetwork)}, &v1.Config{Header: head(v1.KindConfig)}, &v1.Secret{Header: head(v1.KindSecret)},
+	} {
+		if got := o.Notices(); len(got) != 1 || got[0].String() != want {
+			t.Errorf("%T: %v", o, got)
+		}
 	}
 }

@@ -257,7 +257,7 @@ type ResourceLimits struct {
 	CPUs CPUs `json:"cpus,omitempty"`
 	// Memory is the most memory, at least 4MiB.
 	Memory Bytes `json:"memory,omitempty"`
-	// Pids is the most processes. Needs API 1.41.
+	// Pids is the most processes. -1 means no limit, as 0 does. Needs API 1.41.
 	Pids int64 `json:"pids,omitempty"`
 }
 

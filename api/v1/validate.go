@@ -52,8 +52,8 @@ func (h *Header) validateHeader(rule nameRule) problems {
 		ps.add("metadata.name", "%q may hold only %s", name, rule.allowed)
 	}
 	for _, k := range sortedKeys(h.Metadata.Labels) {
-		if k == "" || strings.ContainsAny(k, " \t\n") {
-			ps.add("metadata.labels", "the label %q is empty or holds white space", k)
+		if k == "" {
+			ps.add("metadata.labels", "a label without a name cannot be stated")
 		}
 		if strings.HasPrefix(k, LabelPrefix) {
 			ps.add(PathKey("metadata.labels", k), "labels below %s are the operator's own", LabelPrefix)
@@ -288,20 +288,14 @@ func (ps *problems) resources(r *Resources) {
 		}
 	}
 	ps.generic(r.Reservations.GenericResources)
-	if r.Limits.Pids < 0 {
-		ps.add("spec.resources.limits.pids", "%d is negative", r.Limits.Pids)
+	if r.Limits.Pids < -1 {
+		ps.add("spec.resources.limits.pids", "%d is negative; for no limit, write -1 or 0, or remove this line", r.Limits.Pids)
 	}
 	if r.MemorySwap != nil && r.Limits.Memory == 0 {
 		ps.add("spec.resources.memorySwap", "it bounds the swap beside a limit of memory, and there is none: state spec.resources.limits.memory, or remove this line")
 	}
 	if v := r.MemorySwappiness; v != nil && (*v < 0 || *v > 100) {
 		ps.add("spec.resources.memorySwappiness", "%d is not between 0 and 100; to have the node's own, remove this line", *v)
-	}
-	if l, v := r.Limits.CPUs, r.Reservations.CPUs; l != 0 && v > l {
-		ps.add("spec.resources.reservations.cpus", "%s is more than the limit of %s", v, l)
-	}
-	if l, v := r.Limits.Memory, r.Reservations.Memory; l != 0 && v > l {
-		ps.add("spec.resources.reservations.memory", "%s is more than the limit of %s", v, l)
 	}
 }
 

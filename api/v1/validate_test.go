@@ -37,7 +37,8 @@ func TestProblemsOfServices(t *testing.T) {
 		{"a name with _ and capitals", func(s *v1.Service) { s.Metadata.Name = "My_web-1" }, ""},
 		{"a name with a dot", func(s *v1.Service) { s.Metadata.Name = "a.b" }, `metadata.name: "a.b" may hold only letters, digits, - and _, with a letter or digit at both ends`},
 		{"a name that ends with -", func(s *v1.Service) { s.Metadata.Name = "a-" }, `metadata.name: "a-" may hold only letters, digits, - and _, with a letter or digit at both ends`},
-		{"a label with a space", func(s *v1.Service) { s.Metadata.Labels = map[string]string{"a b": ""} }, `metadata.labels: the label "a b" is empty or holds white space`},
+		{"a label with a space", func(s *v1.Service) { s.Metadata.Labels = map[string]string{"a b": ""} }, ""},
+		{"a label without a name", func(s *v1.Service) { s.Metadata.Labels = map[string]string{"": "x"} }, "metadata.labels: a label without a name cannot be stated"},
 		{"the operator's label", func(s *v1.Service) { s.Metadata.Labels = map[string]string{v1.LabelOwner: "x"} }, `metadata.labels["swarm-operator.io/owner"]: labels below swarm-operator.io/ are the operator's own`},
 		{"policies", func(s *v1.Service) {
 			s.Policy = v1.Policy{Adopt: "takeover", DependsOn: []string{"Service/db", "Config/c"}, IgnoreDifferences: []string{"spec", "spec.replicas", "metadata.labels", `metadata.labels["a.b"]`}}
@@ -153,17 +154,14 @@ func TestProblemsOfServices(t *testing.T) {
 		}, ""},
 		{
 			"resources below", func(s *v1.Service) {
-				s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{CPUs: 999_999, Memory: 4<<20 - 1, Pids: -1}, Reservations: v1.Reservations{CPUs: 1, Memory: 1}}
+				s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{CPUs: 999_999, Memory: 4<<20 - 1, Pids: -2}, Reservations: v1.Reservations{CPUs: 1, Memory: 1}}
 			},
 			"spec.resources.limits.cpus: 0.000999999 is less than the engine's least, 0.001\nspec.resources.limits.memory: 4194303 is less than the engine's least, 4MiB\n" +
-				"spec.resources.reservations.cpus: 0.000000001 is less than the engine's least, 0.001\nspec.resources.reservations.memory: 1 is less than the engine's least, 4MiB\nspec.resources.limits.pids: -1 is negative",
+				"spec.resources.reservations.cpus: 0.000000001 is less than the engine's least, 0.001\nspec.resources.reservations.memory: 1 is less than the engine's least, 4MiB\nspec.resources.limits.pids: -2 is negative; for no limit, write -1 or 0, or remove this line",
 		},
-		{
-			"more reserved than allowed", func(s *v1.Service) {
-				s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{CPUs: 1e9, Memory: 8 << 20}, Reservations: v1.Reservations{CPUs: 2e9, Memory: 16 << 20}}
-			},
-			"spec.resources.reservations.cpus: 2 is more than the limit of 1\nspec.resources.reservations.memory: 16MiB is more than the limit of 8MiB",
-		},
+		{"no limit of processes", func(s *v1.Service) {
+			s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{Pids: -1}}
+		}, ""},
 		{"swap beside a limit", func(s *v1.Service) {
 			s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{Memory: 8 << 20}, MemorySwap: ptr(v1.Swap(-1)), MemorySwappiness: ptr(int64(0))}
 		}, ""},
@@ -249,9 +247,9 @@ func TestProblemsOfServices(t *testing.T) {
 		})
 	}
 }
-	const onEachNode = ": make a network with these settings on each node, with docker network create --config-only, and state its name in spec.configFrom"
 
 func TestProblemsOfNetworks(t *testing.T) {
+	const onEachNode = ": make a network with these settings on each node, with docker network create --config-only, and state its name in spec.configFrom"
 	pool := func(p v1.IPAMPool) v1.NetworkSpec { return v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{p}}} }
 	tests := []struct {
 		name, object string
@@ -310,6 +308,8 @@ func TestProblemsOfNetworks(t *testing.T) {
 			}
 		})
 	}
+}
+
 // The engine takes no labels of a network whose settings each node has, so no label says whose it is.
 func TestANetworkOfNodesSettingsHasNoLabels(t *testing.T) {
 	n := &v1.Network{Header: named(v1.KindNetwork, "lan"), Spec: v1.NetworkSpec{Driver: "macvlan", ConfigFrom: "vlan7"}}
@@ -319,8 +319,6 @@ func TestANetworkOfNodesSettingsHasNoLabels(t *testing.T) {
 	if d := cmp.Diff(want, problems(n)); d != "" {
 		t.Errorf("problems (-want +got):\n%s", d)
 	}
-}
-
 }
 
 func TestProblemsOfContent(t *testing.T) {

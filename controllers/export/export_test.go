@@ -532,6 +532,7 @@ note Service/web: spec.healthcheck.test: validate will refuse this, although it 
 				return network.IPAMConfig{Subnet: netip.MustParsePrefix(subnet), Gateway: netip.MustParseAddr(gateway)}
 			}
 			f.network("gateway", func(n *network.Summary) { n.IPAM.Config = []network.IPAMConfig{pool("10.0.9.0/24", "10.0.9.254")} })
+			f.network("old", func(n *network.Summary) { n.IPAM.Config = []network.IPAMConfig{pool("10.5.0.1/16", "10.5.0.1")} })
 			f.network("stated", func(n *network.Summary) {
 				n.Labels = map[string]string{v1.LabelApplied: diff.NewApplied([]diff.Leaf{{Path: "spec.ipam.config[10.0.7.0/24].subnet", Text: "10.0.7.0/24", Stated: true}}).String()}
 			})
@@ -546,6 +547,10 @@ note Service/web: spec.healthcheck.test: validate will refuse this, although it 
 kind: Network
 metadata: {name: gateway}
 spec: {ipam: {config: [{subnet: 10.0.9.0/24, gateway: 10.0.9.254}]}}
+-- networks/old.yaml
+kind: Network
+metadata: {name: old}
+spec: {ipam: {config: [{subnet: 10.5.0.0/16}]}}
 -- networks/stated.yaml
 kind: Network
 metadata: {name: stated}

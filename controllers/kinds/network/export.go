@@ -77,7 +77,7 @@ func chosenPools(n *network.Summary, automatic func(netip.Prefix) bool) *v1.IPAM
 	}
 	if chosen(n, automatic) {
 		for _, c := range n.IPAM.Config {
-			pool := v1.IPAMPool{Subnet: text(c.Subnet), IPRange: text(c.IPRange), Gateway: text(c.Gateway)}
+			pool := v1.IPAMPool{Subnet: text(c.Subnet.Masked()), IPRange: text(c.IPRange.Masked()), Gateway: text(c.Gateway)}
 			if firstGateway(c) && !c.IPRange.IsValid() {
 				pool.Gateway = "" // the first address is what the swarm takes
 			}

@@ -198,6 +198,16 @@ func TestNormalForm(t *testing.T) {
 				n.IPAM.Config = append(n.IPAM.Config, network.IPAMConfig{Subnet: netip.MustParsePrefix("fd00::/64"), Gateway: netip.MustParseAddr("fd00::1")})
 			},
 		},
+		{
+			name: "host bits that an old engine kept", live: func(n *network.Summary) { n.IPAM.Config[0].Subnet = netip.MustParsePrefix("10.0.1.1/24") },
+			state: v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.0.1.0/24", Gateway: "10.0.1.1"}}}},
+		},
+		{
+			name: "a network of each node", live: func(n *network.Summary) {
+				n.Driver, n.IPAM, n.Options = "bridge", network.IPAM{}, nil
+			},
+			state: v1.NetworkSpec{Driver: "bridge"},
+		},
 		{name: "docker's labels are nobody's", live: func(n *network.Summary) { n.Labels = map[string]string{"com.docker.stack.namespace": "s"} }},
 		{name: "a label", labels: map[string]string{"a": "1"}, differs: []string{"metadata.labels.a"}},
 	}

@@ -197,6 +197,24 @@ func TestWhatRunsIsValidAndAdopted(t *testing.T) {
 			},
 			"",
 		},
+		"more reserved than a task may use": {
+			func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+				s.TaskTemplate.Resources = &swarm.ResourceRequirements{Limits: &swarm.Limit{NanoCPUs: 1e9, Pids: -1}, Reservations: &swarm.Resources{NanoCPUs: 2e9}}
+			},
+			func(s *v1.ServiceSpec) {
+				s.Resources = &v1.Resources{Limits: v1.ResourceLimits{CPUs: 1e9}, Reservations: v1.Reservations{CPUs: 2e9}}
+			},
+			"spec.resources.reservations.cpus",
+		},
+		"a constraint that every node meets": {
+			func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+				s.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{"node.role!=leader"}}
+			},
+			func(s *v1.ServiceSpec) {
+				s.Placement = &v1.Placement{Constraints: []string{"node.role != leader"}}
+			},
+			"",
+		},
 		"an empty limit and an empty check": {
 			func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
 				c.Ulimits, c.Healthcheck = []*container.Ulimit{}, &container.HealthConfig{}

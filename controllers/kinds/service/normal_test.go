@@ -195,6 +195,18 @@ var normalisation = []struct {
 	{name: "privileges of defaults", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
 		c.Privileges = &swarm.Privileges{SELinuxContext: &swarm.SELinuxContext{}, AppArmor: &swarm.AppArmorOpts{Mode: "default"}, Seccomp: &swarm.SeccompOpts{Mode: "default"}}
 	}},
+	{name: "more completions than one that nobody stated", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+		s.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: ptr(uint64(3))}}
+	}, state: func(s *v1.ServiceSpec) { s.Mode, s.MaxConcurrent = v1.ModeReplicatedJob, ptr(uint64(3)) }},
+	{name: "how a job is rolled back", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+		s.Mode, s.RollbackConfig = swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}, &swarm.UpdateConfig{Parallelism: 2, Order: "start-first"}
+	}, state: func(s *v1.ServiceSpec) { s.Mode = v1.ModeGlobalJob }},
+	{name: "no limit of processes", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+		s.TaskTemplate.Resources = &swarm.ResourceRequirements{Limits: &swarm.Limit{Pids: -1}}
+	}},
+	{name: "a limit of processes that nobody stated", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+		s.TaskTemplate.Resources = &swarm.ResourceRequirements{Limits: &swarm.Limit{Pids: 5}}
+	}, state: func(s *v1.ServiceSpec) { s.Resources = &v1.Resources{Limits: v1.ResourceLimits{Pids: -1}} }, differs: "spec.resources.limits.pids"},
 	{name: "another number of tasks of a job at once", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
 		s.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: ptr(uint64(4)), TotalCompletions: ptr(uint64(8))}}
 	}, state: func(s *v1.ServiceSpec) {
