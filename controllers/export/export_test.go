@@ -565,10 +565,15 @@ metadata: {name: unstated}
 `},
 		{"platforms and numbers that a manifest stated", func(f *fake) {
 			one := uint64(1)
-			for _, name := range []string{"a", "b"} {
+			const pinned = "nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+			for _, name := range []string{"a", "b", "c"} {
 				f.service(name, func(s *swarm.ServiceSpec) {
 					s.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}}
-					s.TaskTemplate.ContainerSpec.Image = "nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+					s.TaskTemplate.ContainerSpec.Image = pinned
+					if name == "c" {
+						s.Labels = map[string]string{v1.LabelApplied: diff.NewApplied([]diff.Leaf{{Path: "spec.image", Text: pinned, Stated: true}}).String()}
+						return
+					}
 					s.TaskTemplate.Placement = &swarm.Placement{Platforms: []swarm.Platform{{OS: "linux", Architecture: "arm64"}}}
 					if name == "a" {
 						stated := []diff.Leaf{{Path: "spec.placement.platforms", Stated: true}, {Path: "spec.replicas", Stated: true}}
@@ -588,6 +593,44 @@ spec:
 kind: Service
 metadata: {name: b}
 spec: {image: nginx:1.27}
+-- services/c.yaml
+kind: Service
+metadata: {name: c}
+spec: {image: nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}
+`},
+		{"jobs", func(f *fake) {
+			one, three := uint64(1), uint64(3)
+			f.service("global", func(s *swarm.ServiceSpec) {
+				s.Mode, s.RollbackConfig = swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}, &swarm.UpdateConfig{Parallelism: 2}
+			})
+			f.service("once", func(s *swarm.ServiceSpec) {
+				s.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: &three, TotalCompletions: &one}}
+			})
+			f.service("thrice", func(s *swarm.ServiceSpec) {
+				s.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: &three, TotalCompletions: &three}}
+				s.TaskTemplate.Resources = &swarm.ResourceRequirements{Limits: &swarm.Limit{Pids: -1}}
+			})
+		}, Options{}, `
+-- services/global.yaml
+kind: Service
+metadata: {name: global}
+spec:
+  image: app:1
+  mode: global-job
+-- services/once.yaml
+kind: Service
+metadata: {name: once}
+spec:
+  image: app:1
+  mode: replicated-job
+  maxConcurrent: 3
+-- services/thrice.yaml
+kind: Service
+metadata: {name: thrice}
+spec:
+  image: app:1
+  mode: replicated-job
+  replicas: 3
 `},
 		{"objects with labels that only the operator's own configs have", func(f *fake) {
 			f.service("web", func(s *swarm.ServiceSpec) {

@@ -44,10 +44,10 @@ func exportOne(in kinds.Export, l *kinds.Live) *v1.Service {
 }
 
 // unpin leaves out the digest that a client added to a tag, and the platforms that it added with the digest, unless a
-// manifest stated them. Whoever states a digest himself states no tag.
+// manifest stated them.
 func unpin(s *v1.ServiceSpec, stated diff.Applied) {
 	bare, digest, pinned := strings.Cut(s.Image, "@")
-	if !pinned || digest == "" || !strings.Contains(bare[strings.LastIndexByte(bare, '/')+1:], ":") {
+	if stated.Is(diff.Leaf{Path: "spec.image", Text: s.Image}) || !pinned || digest == "" || !strings.Contains(bare[strings.LastIndexByte(bare, '/')+1:], ":") {
 		return
 	}
 	s.Image = bare
