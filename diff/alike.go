@@ -30,12 +30,13 @@ type likeness struct {
 }
 
 func (c likeness) walk(h, w reflect.Value, s *shape, path string) bool {
-	return c.same(h, w, s, path) || c.unseen(s) || c.allocated(w, s)
+	return c.same(h, w, s, path) || c.unseen(s) || c.allocated(w, s, path)
 }
 
 // allocated reports whether a manifest states nothing at a place where any live value then agrees.
-func (c likeness) allocated(w reflect.Value, s *shape) bool {
-	return c.rules[s.typ].Allocated && (s.form == leafForm && w.IsZero() || s.form == listForm && w.Len() == 0)
+func (c likeness) allocated(w reflect.Value, s *shape, path string) bool {
+	rule := c.rules[s.typ]
+	return rule.Allocated && !(rule.Merges && c.applied.Has(path)) && (s.form == leafForm && w.IsZero() || s.form == listForm && w.Len() == 0)
 }
 
 // unseen reports whether nothing at a place is ever a difference.

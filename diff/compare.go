@@ -30,7 +30,7 @@ type Rule struct {
 	// Stays is true if the live value does not count as a difference while the manifest is silent, whoever set it.
 	Stays bool
 	// Merges is Stays for the keys of maps and lists of which the manifest states some. A key that it stated when it
-	// was last applied, and does not state any more, is removed.
+	// was last applied, and does not state any more, is removed. So is a leaf that is Allocated too.
 	Merges bool
 	// Why says what keeps this one leaf from being written, if Effect is Forbidden. The other leaves of its object
 	// are written.
@@ -251,7 +251,7 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 	switch {
 	case rule.Unseen:
 		return Field{}, false
-	case !stated && (rule.Allocated || rule.Stays || rule.Merges && w.Exact == "" && !h.Meta.Applied.Has(l.Path)):
+	case !stated && (rule.Allocated && !rule.Merges || rule.Stays || rule.Merges && w.Exact == "" && !h.Meta.Applied.Has(l.Path)):
 		return Field{}, false
 	case !stated && rule.Nobody != nil && rule.Nobody(l.Key) && !h.Meta.Applied.Has(l.Path):
 		return Field{}, false

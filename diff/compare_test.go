@@ -59,6 +59,12 @@ func TestCompareOneObject(t *testing.T) {
 			name: "allocated, stated and not there", have: ptr(live("a")), want: ptr(wanted("a", "spec.replicas=1")), op: Update, effect: StartsTasks,
 			fields: "spec.replicas: (none) → 1 (git, in place)",
 		},
+		{name: "allocated, and never stated", have: ptr(live("a", "spec.placement.platforms=x").after("spec.hostname=h")), want: ptr(wanted("a"))},
+		{
+			name: "allocated, and git took it away", have: ptr(live("a", "spec.placement.platforms=x").after("spec.placement.platforms=x")), want: ptr(wanted("a")), op: Update, effect: RestartsTasks,
+			fields: "spec.placement.platforms: x → (none) (git, restarts tasks)",
+		},
+		{name: "allocated, and git took it away before", have: ptr(live("a", "spec.replicas=7").after("spec.replicas=7")), want: ptr(wanted("a"))},
 		{name: "nobody's labels", have: ptr(live("a", "metadata.labels.com.docker.stack.namespace=s", "metadata.labels.swarm-operator.io/owner=x")), want: ptr(wanted("a"))},
 		{
 			name: "nobody's label, stated", have: ptr(live("a", "metadata.labels.com.docker.x=s")), want: ptr(wanted("a", "metadata.labels.com.docker.x=t")), op: Update, effect: InPlace,

@@ -20,6 +20,7 @@ var rules = func() Rules {
 	}
 	r["metadata.labels.*"] = Rule{Effect: InPlace, Nobody: NobodysLabel}
 	r["spec.replicas"] = Rule{Effect: StartsTasks, Allocated: true}
+	r["spec.placement.platforms"] = Rule{Effect: RestartsTasks, Allocated: true, Merges: true}
 	r["spec.mode"] = Rule{Effect: Recreate}
 	r["spec.user"] = Rule{Effect: Forbidden}
 	r["spec.image"] = Rule{Effect: RestartsTasks, Equal: v1.SameImage, Bare: func(s string) string { s, _, _ = strings.Cut(s, "@"); return s }}

@@ -52,7 +52,7 @@ func Kind() kinds.Kind {
 var rules = diff.Rules{
 	"metadata.labels.*":          {Effect: diff.Recreate, Nobody: diff.NobodysLabel},
 	"spec.driver":                {Effect: diff.Recreate},
-	"spec.driverOpts.*":          {Effect: diff.Recreate, Allocated: true},
+	"spec.driverOpts.*":          {Effect: diff.Recreate, Allocated: true, Merges: true},
 	"spec.external":              {Effect: diff.Forbidden},
 	"spec.configFrom":            {Effect: diff.Recreate},
 	"spec.attachable":            {Effect: diff.Recreate},
@@ -63,7 +63,7 @@ var rules = diff.Rules{
 	"spec.ipam.config[].subnet":  {Effect: diff.Recreate, Allocated: true},
 	"spec.ipam.config[].ipRange": {Effect: diff.Recreate, Allocated: true},
 	"spec.ipam.config[].gateway": {Effect: diff.Recreate, Allocated: true},
-	"spec.ipam.options.*":        {Effect: diff.Recreate, Allocated: true},
+	"spec.ipam.options.*":        {Effect: diff.Recreate, Allocated: true, Merges: true},
 }
 
 func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {

@@ -109,6 +109,9 @@ func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, 
 			return kinds.Result{}, err
 		}
 	}
+	if asksPlatforms(s) {
+		itsPlatforms(ctx, env, spec, &warnings)
+	}
 	u.Spec = *spec
 	done, err := env.Engine.ServiceUpdate(ctx, was.ID, u)
 	return kinds.Result{ID: was.ID, Warnings: append(warnings, done.Warnings...)}, err
@@ -149,8 +152,31 @@ func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step,
 
 // prepare asks for the digest of an image that is new to the service.
 func prepare(ctx context.Context, env kinds.Env, s plan.Step) {
+	if asksPlatforms(s) {
+		_, _ = env.Resolve.Resolve(ctx, raw(s.Change.Have.Value.(*kinds.Live)).Spec.TaskTemplate.ContainerSpec.Image) // itsPlatforms gets the same answer
+	}
 	if s.Op == diff.Create && startOf(s) == nil || s.Op == diff.Update && diff.NewPaths(s.Fields).Has("spec.image") {
 		_, _ = env.Resolve.Resolve(ctx, s.Change.Want.Value.(*v1.Service).Spec.Image) // pin gets the same answer
+	}
+}
+
+// asksPlatforms reports whether a step takes platforms away that a manifest stated, and leaves the image as it is.
+func asksPlatforms(s plan.Step) bool {
+	paths := diff.NewPaths(s.Fields)
+	return s.Op == diff.Update && paths.Has("spec.placement.platforms") && !paths.Has("spec.image") && len(platforms(s.Change.Want.Value.(*v1.Service).Spec.Placement)) == 0
+}
+
+// itsPlatforms writes the platforms that the service's image runs on, as pin does. Without an answer of the registry,
+// tasks may run on any.
+func itsPlatforms(ctx context.Context, env kinds.Env, spec *swarm.ServiceSpec, warnings *[]string) {
+	image := spec.TaskTemplate.ContainerSpec.Image
+	resolved, err := env.Resolve.Resolve(ctx, image)
+	if err != nil {
+		*warnings = append(*warnings, fmt.Sprintf("the registry does not say on which platforms %s runs, so its tasks may run on any: %v", image, err))
+		return
+	}
+	if len(resolved.Platforms) > 0 {
+		spec.TaskTemplate.Placement.Platforms = resolved.Platforms
 	}
 }
 

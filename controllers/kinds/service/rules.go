@@ -28,7 +28,7 @@ func buildRules() diff.Rules {
 		"spec.capDrop":                    {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.healthcheck.startInterval":  {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
 
-		"spec.placement.platforms": {Effect: diff.RestartsTasks, Allocated: true},
+		"spec.placement.platforms": {Effect: diff.RestartsTasks, Allocated: true, Merges: true},
 		"spec.maxConcurrent":       {Effect: diff.InPlace, Allocated: true, SinceAPI: "1.41"},
 		"spec.forceUpdate":         {Effect: diff.RestartsTasks, Allocated: true, Intent: true},
 		"spec.ulimits.*":           {Effect: diff.RestartsTasks, SinceAPI: "1.41"},

@@ -123,6 +123,23 @@ func TestANewImageDropsTheOldOnesPlatforms(t *testing.T) {
 	}
 }
 
+func TestPlatformsThatGitTookAwayGo(t *testing.T) {
+	stated, silent := plainly(), plainly()
+	stated.Spec.Placement = &v1.Placement{Platforms: []v1.TaskPlatform{{OS: "linux", Architecture: "arm64"}}}
+	live := returned(t, createdFrom(t, stated))
+	if same, _, _ := alike(live, silent); same {
+		t.Error("the short cut sees no difference")
+	}
+	sent, fields := updated(t, live, wantOf(silent))
+	if len(fields) != 1 || fields[0].Path != "spec.placement.platforms" || !fields[0].Git || sent.TaskTemplate.Placement.Platforms != nil {
+		t.Fatalf("what differs is %s, and the platforms are %v", listed(fields), sent.TaskTemplate.Placement)
+	}
+	after := returned(t, sent)
+	noDifference(t, after, wantOf(silent))
+	after.TaskTemplate.Placement.Platforms = []swarm.Platform{{OS: "linux", Architecture: "amd64"}} // as the registry says
+	noDifference(t, after, wantOf(silent))
+}
+
 // An element that occurs twice goes with one write.
 func TestAnElementThatOccursTwiceIsRemovedOnce(t *testing.T) {
 	secret := func(file string) *swarm.SecretReference {
