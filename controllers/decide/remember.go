@@ -53,9 +53,10 @@ func (d *Decider) remember(run *Decision) {
 		m.AgreeToRewrite()
 	}
 	// The next rewind needs a consent of its own.
+	whole := run.Incomplete() == nil
 	m.Consents = slices.DeleteFunc(slices.Clone(run.consents), func(c plan.Consented) bool {
 		return c.Hazard == plan.Rewind
-	}).Bound(run.Plan).Left(run.Plan, run.Incomplete() == nil, run.askedOf)
+	}).Bound(run.Plan, whole).Left(run.Plan, whole, run.askedOf)
 	run.proven()
 	m.Joining = joining(run)
 	if run.Plan.InSync() {

@@ -50,15 +50,25 @@ func (h Hazard) ByCommand() bool { return slices.Contains(byCommand, h) }
 // Bound binds agreements that name no object to the objects of a plan that they are about, so that they do not cover
 // others later. It drops an agreement that is about nothing. Hazards of nodes and managers come one by one while a
 // revision is rolled out, so agreements to them stay as they are; see Carried.
-func (cs Consents) Bound(p Plan) Consents {
+//
+// whole is false if the plan may lack something. Removals may be what it lacks: an object that cannot be seen is in the
+// plan, but not as one that goes. So an agreement to removals then also stays as it is, beside the bound one.
+func (cs Consents) Bound(p Plan, whole bool) Consents {
 	var out Consents
 	for _, c := range cs {
-		if len(c.Objects) == 0 && !c.Hazard.comesByItself() {
-			if c.Objects = p.about(c.Hazard); len(c.Objects) == 0 {
-				continue
-			}
+		if len(c.Objects) > 0 || c.Hazard.comesByItself() {
+			out = append(out, c)
+			continue
 		}
-		out = append(out, c)
+		of := c
+		of.Objects = p.about(c.Hazard)
+		if !whole && c.Hazard.removes() {
+			out = append(out, c)
+			of.Objects = slices.DeleteFunc(of.Objects, func(k v1.Key) bool { return cs.Names(c.Hazard, k) })
+		}
+		if len(of.Objects) > 0 {
+			out = append(out, of)
+		}
 	}
 	return out
 }

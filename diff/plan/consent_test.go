@@ -105,7 +105,7 @@ func TestAnAgreementKeepsItsEnd(t *testing.T) {
 	for i := range g.Policy.Consents {
 		g.Policy.Consents[i].Until = until
 	}
-	got := g.Policy.Consents.Bound(g.build()).Carried().Said("ann", "by command")
+	got := g.Policy.Consents.Bound(g.build(), true).Carried().Said("ann", "by command")
 	if len(got) != 1 || len(got[0].Objects) != 2 || !got[0].Until.Equal(until) {
 		t.Errorf("it is %+v, want one for two objects until %s", got, until)
 	}
@@ -238,7 +238,7 @@ consent restarts
 consent outage
 consent replace Service/z
 `)
-	bound := g.Policy.Consents.Bound(g.build())
+	bound := g.Policy.Consents.Bound(g.build(), true)
 	named := func(h Hazard) string {
 		var out []string
 		for _, c := range bound {
@@ -256,11 +256,41 @@ consent replace Service/z
 	if got := len(bound.Carried()); got != 3 {
 		t.Errorf("%d agreements count for the next revision, want the 3 that name objects", got)
 	}
-	if again := bound.Bound(Plan{}); len(again) != len(bound) {
+	if again := bound.Bound(Plan{}, true); len(again) != len(bound) {
 		t.Errorf("what is bound does not stay: %v", again)
 	}
-	if none := (Consents{{Hazard: Removals}}).Bound(Plan{}); len(none) != 0 {
+	if none := (Consents{{Hazard: Removals}}).Bound(Plan{}, true); len(none) != 0 {
 		t.Errorf("an agreement to nothing stays: %v", none)
+	}
+}
+
+// If the plan may lack something, removals may be what it lacks. An agreement to them stays as it is until the plan is whole,
+// and so does not end with the first run. What the plan has already is bound at once, because another revision may come.
+func TestAnAgreementToRemovalsWaitsForAWholePlan(t *testing.T) {
+	const lacks, whole = "- Service/a\n~ Service/c git=spec.image\nproblem Volume/x present denied\nowned 20\n", "- Service/a\n- Volume/x\nkeep Volume/x\nowned 20\n"
+	cs := Consents{{Hazard: Removals}, {Hazard: MovesData}}
+	for i, run := range []struct {
+		text  string
+		whole bool
+		want  string
+	}{
+		{lacks, false, "removals, removals Service/a, moves-data Service/a Service/c Volume/x"},
+		{lacks, false, "removals, removals Service/a, moves-data Service/a Service/c Volume/x"},
+		{whole, true, "removals Service/a Volume/x, removals Service/a, moves-data Service/a Service/c Volume/x"},
+		{lacks, false, "removals Service/a Volume/x, removals Service/a, moves-data Service/a Service/c Volume/x"},
+	} {
+		if i == 2 { // the next revision
+			if got := saidOf(cs.Carried()); got != "removals Service/a, moves-data Service/a Service/c Volume/x" {
+				t.Errorf("another revision carries %q", got)
+			}
+		}
+		cs = cs.Bound(read(t, run.text).build(), run.whole)
+		if got := saidOf(cs); got != run.want {
+			t.Errorf("run %d leaves %q, want %q", i, got, run.want)
+		}
+	}
+	if got := saidOf(Consents{{Hazard: Removals}, {Hazard: Replace}}.Bound(Plan{}, false)); got != "removals" {
+		t.Errorf("a plan that lacks everything leaves %q", got)
 	}
 }
 
@@ -293,7 +323,7 @@ owned 100
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, c := range (Consents{{Hazard: Removals}}).Bound(read(t, objects+test.more+"\n").build()) {
+			for _, c := range (Consents{{Hazard: Removals}}).Bound(read(t, objects+test.more+"\n").build(), true) {
 				for _, k := range c.Objects {
 					got = append(got, k.String())
 				}
