@@ -193,7 +193,8 @@ func (h Hazard) comesByItself() bool {
 func (h Hazard) removes() bool { return h == Removals || h == OtherSource }
 
 // about returns the objects of a plan that an agreement to a hazard is about if it names none. Those that are removed
-// only if they are named are not among them, whatever else keeps them for now.
+// only if they are named are not among them, whatever else keeps them for now. Those that go when nothing refers to them
+// any more are: the revision may itself end that.
 func (p *Plan) about(h Hazard) []v1.Key {
 	goes := h.removes()
 	var out []v1.Key
@@ -204,6 +205,11 @@ func (p *Plan) about(h Hazard) []v1.Key {
 	}
 	for _, r := range p.Refused {
 		if !r.Quiet && (!goes || r.Op == diff.Remove && !slices.Contains(p.named, Target{r.Key, r.Instance})) {
+			out = append(out, r.Key)
+		}
+	}
+	for _, r := range p.Stays {
+		if goes && !slices.Contains(p.named, Target{r.Key, r.Instance}) {
 			out = append(out, r.Key)
 		}
 	}

@@ -231,9 +231,13 @@ func TestAnAgreementIsBoundToWhatItIsAbout(t *testing.T) {
 - Service/b
 - Service/adopted adopted
 ~ Service/c git=spec.image
+- Network/used used=Service/c
+- Network/named adopted used=Service/c
+- Config/x instance=x-0123456789 old used=Service/c
 owned 20
 begun Service/c 0 of 1 running
 consent removals
+consent removals Network/named
 consent restarts
 consent outage
 consent replace Service/z
@@ -248,13 +252,13 @@ consent replace Service/z
 		}
 		return strings.Join(out, " ")
 	}
-	for h, want := range map[Hazard]string{Removals: "[Service/a Service/b]", Outage: "[]", Replace: "[Service/z]", Restarts: "[Service/a Service/adopted Service/b Service/c]"} {
+	for h, want := range map[Hazard]string{Removals: "[Network/used Service/a Service/b] [Network/named]", Outage: "[]", Replace: "[Service/z]", Restarts: "[Service/a Service/adopted Service/b Service/c]"} {
 		if got := named(h); got != want {
 			t.Errorf("%s is about %s, want %s", h, got, want)
 		}
 	}
-	if got := len(bound.Carried()); got != 3 {
-		t.Errorf("%d agreements count for the next revision, want the 3 that name objects", got)
+	if got := len(bound.Carried()); got != 4 {
+		t.Errorf("%d agreements count for the next revision, want the 4 that name objects", got)
 	}
 	if again := bound.Bound(Plan{}, true); len(again) != len(bound) {
 		t.Errorf("what is bound does not stay: %v", again)
