@@ -60,7 +60,7 @@ func (d *Decider) remember(run *Decision) {
 	run.proven()
 	m.Joining = joining(run)
 	if run.Plan.InSync() {
-		m.Consents = nil // used up
+		m.Consents = m.Consents.InUse(run.Plan) // the others are used up
 	}
 	m.Failed = madeAgain(failures(stillFailed(run), append(d.rolledBackBefore(run), run.Failures...), run.Wanted, run.Facts), run.Plan.Steps)
 	m.Adopted, m.Partial = d.adopted(run), partial(run)

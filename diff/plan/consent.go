@@ -78,6 +78,14 @@ func (cs Consents) Carried() Consents {
 	return slices.DeleteFunc(slices.Clone(cs), func(c Consented) bool { return len(c.Objects) == 0 })
 }
 
+// InUse returns the agreements that are left when nothing differs that counts. They are those that name an object which
+// stays because something refers to it: its removal is still to come, and is no difference until then.
+func (cs Consents) InUse(p Plan) Consents {
+	return cs.Carried().only(func(c Consented, k v1.Key) bool {
+		return c.Hazard.removes() && slices.ContainsFunc(p.Stays, func(r Refusal) bool { return r.Key == k })
+	})
+}
+
 // Meant returns the agreements without the objects of which manifests ask something else by now. An agreement that
 // names no object stays as it is.
 func (cs Consents) Meant(asked Asked) Consents {

@@ -298,6 +298,32 @@ func TestAnAgreementToRemovalsWaitsForAWholePlan(t *testing.T) {
 	}
 }
 
+// Agreements are used up when nothing differs that counts. Those by name to remove an object stay while something refers to
+// it, because that is no difference.
+func TestAnAgreementStaysWhileItsObjectIsInUse(t *testing.T) {
+	g := read(t, `
+- Network/used adopted used=Service/x
+- Network/forbidden
+keep Network/forbidden policy.protect: true
+- Config/c instance=c-0123456789 old used=Service/x
+consent removals Network/used Network/forbidden Network/other Config/c
+consent replace Network/used
+consent restarts Service/x
+consent removals
+consent outage
+`)
+	p := g.build()
+	if !p.InSync() {
+		t.Fatalf("it differs:\n%s", render(p))
+	}
+	if got := saidOf(g.Policy.Consents.InUse(p)); got != "removals Network/used" {
+		t.Errorf("left is %q", got)
+	}
+	if got := saidOf(g.Policy.Consents.InUse(Plan{})); got != "none" {
+		t.Errorf("where nothing is in use, %q is left", got)
+	}
+}
+
 // Some removals have to be agreed to by name. An agreement to all of them never names one, whichever guard keeps it when the
 // agreement is given, and whoever else has named it.
 func TestAnAgreementToAllRemovalsNamesNothingThatNeedsItsName(t *testing.T) {
