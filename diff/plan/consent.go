@@ -163,10 +163,11 @@ func (cs Consents) only(is func(Consented, v1.Key) bool) Consents {
 
 // isAbout reports whether the plan has something to do about an object, now or later, that an agreement to the hazard may
 // be for. An agreement to replace may name a service that exists and finds no place: what it is for is the removal of
-// another object, which makes room.
+// another service, which makes room. That is over when the service works, whatever else is to be removed.
 func (p *Plan) isAbout(h Hazard, k v1.Key) bool {
+	needsRoom := h == Replace && slices.Contains(p.begun, k)
 	is := func(key v1.Key, op diff.Op, ofRoles bool) bool {
-		return key == k && h.isOf(op) || h == Replace && op == diff.Remove || h.ofRoles() && ofRoles
+		return key == k && h.isOf(op) || needsRoom && op == diff.Remove && v1.RunsTasks(key.Kind) || h.ofRoles() && ofRoles
 	}
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return is(s.Key, s.Op, s.ChangesRole()) }) ||
 		slices.ContainsFunc(p.Refused, func(r Refusal) bool { return (!r.Quiet || h.removes()) && is(r.Key, r.Op, r.OfRoles()) }) ||

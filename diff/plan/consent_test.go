@@ -394,6 +394,13 @@ func TestAnAgreementByNameIsUsedUp(t *testing.T) {
 			"x | - Service/old; placeless Service/new no suitable node; begun Service/new it waits; hold Service/old later",
 			"x | - Service/old; placeless Service/new no suitable node; begun Service/new it waits", "x |",
 		}, "replace Service/new; replace Service/new; none"},
+		"room for a service, and others go later": {"replace Service/new", []string{
+			"x | - Service/old; placeless Service/new no suitable node; begun Service/new it waits", "x | - Service/other adopted",
+		}, "replace Service/new; none"},
+		"room for a service that does not work yet": {"replace Service/new", []string{
+			"x | - Service/old; begun Service/new no task runs yet", "x | - Service/old; superseded Service/old Service/new no task runs yet",
+			"x | - Network/old; begun Service/new no task runs yet",
+		}, "replace Service/new; replace Service/new; none"},
 		"restarts, until git changes it again": {"restarts Service/a", []string{"x | ~ Service/a git=spec.image", "x |", "y | ~ Service/a git=spec.image"}, "restarts Service/a; restarts Service/a; none"},
 		"an outage that comes later":           {"outage Node/a", []string{"x |", "x | ~ Node/a git=spec.availability", "x |"}, "outage Node/a; outage Node/a; none"},
 		"an outage that git takes back":        {"outage Node/a", []string{"x |", "y |"}, "outage Node/a; none"},

@@ -161,6 +161,8 @@ type Plan struct {
 	Stays []Refusal
 	// named are the removals that an agreement has to name.
 	named []Target
+	// begun are the services that removals wait for: nobody has seen them work yet.
+	begun []v1.Key
 	// ends report whether a step may be the last thing that this process does. They are set only while the plan is
 	// made.
 	ends []func(Step) bool
@@ -190,7 +192,7 @@ type Guard struct {
 
 // Build makes a plan from the changes and from what kinds add to it.
 func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
-	var plan Plan
+	plan := Plan{begun: f.begun()}
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c, p)
 	}

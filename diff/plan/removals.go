@@ -127,6 +127,11 @@ func (p *Plan) failed(f Facts, is func(v1.Key) bool) string {
 	return ""
 }
 
+// begun returns the services that removals of this revision and of earlier ones wait for.
+func (f *Facts) begun() []v1.Key {
+	return slices.Concat(slices.SortedFunc(maps.Keys(f.Begun), v1.Key.Compare), slices.SortedFunc(maps.Keys(f.Superseded.NotReady), v1.Key.Compare))
+}
+
 // unready says which of the services that removals wait for has failed or, if none has, which is not ready. The text
 // is "" if all are ready. A service that somebody removed has failed as well if the operator does not make it again.
 func (p *Plan) unready(f Facts, begun map[v1.Key]string) (Class, string) {
