@@ -27,8 +27,7 @@ func (d *Decider) remember(run *Decision) {
 	m.Superseded = superseded(run)
 	if run.InForce.Hash != m.InForce.Hash {
 		next := state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
-		commits, follows := behind(run)
-		next.Leads(commits, m.InForce, follows)
+		next.Leads(behind(run), m.InForce)
 		m.InForce = next
 		m.Owned = run.Facts.Owned
 		m.Begin(m.InForce, run.Facts.Now)
@@ -75,14 +74,15 @@ func (d *Decider) remember(run *Decision) {
 	pin(run)
 }
 
-// behind returns the commits that lead to the revision, the newest first, and whether it descends from the one in force.
-func behind(run *Decision) (commits []string, follows bool) {
+// behind returns the commits that lead to the revision since the one in force, the newest first.
+func behind(run *Decision) []string {
+	var out []string
 	for _, c := range run.Past.Commits {
 		if c.Hash != run.InForce.Hash && c.Hash != "" {
-			commits = append(commits, c.Hash)
+			out = append(out, c.Hash)
 		}
 	}
-	return commits, run.Past.Follows()
+	return out
 }
 
 // begun returns the services that the revision in force has changed or is about to change, if objects are to be

@@ -49,7 +49,7 @@ func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 //
 // Git cannot always tell. If this repository lacks the revision in force, an outdated checkout looks the same as a
 // rewritten history; a shallow clone may end before it tells; and a repository may be damaged. In these cases a
-// revision counts as older if it was in force before, if it is known to lead to the one in force, or if its date is not
+// revision counts as older if it was in force before, if it is known to lead to one that is or was, or if its date is not
 // newer.
 //
 // A date alone proves nothing, but it does harm only if three things come together. The older revision has the newer

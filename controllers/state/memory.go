@@ -141,8 +141,8 @@ type Size struct {
 type Revision struct {
 	Hash string    `json:"hash"`
 	When time.Time `json:"when,omitzero"`
-	// Behind are commits that lead to it, the newest first, by the first digits of their hashes. A checkout that is at
-	// one of them lags, whatever its date says.
+	// Behind are commits that lead to it or led to what was in force before it, the newest first, by the first digits of
+	// their hashes. What they agreed to has counted. A checkout that is at one of them lags, whatever its date says.
 	Behind []string `json:"behind,omitempty"`
 }
 
@@ -181,20 +181,22 @@ const mostBehind = 40
 // digits is how many digits tell a commit from the others of a repository.
 const digits = 12
 
-// Leads notes which commits lead to a revision since the one before it, the newest first. follows is true if the revision
-// descends from that one; what led to it then leads to this one as well.
-func (r *Revision) Leads(commits []string, before Revision, follows bool) {
+// Leads notes which commits lead to a revision since the one before it, the newest first. What led to that one counts as
+// well, even if the revision does not descend from it: commits that were taken back may come again.
+func (r *Revision) Leads(commits []string, before Revision) {
 	r.Behind = nil
 	for _, hash := range commits {
 		r.Behind = append(r.Behind, hash[:min(len(hash), digits)])
 	}
-	if follows {
-		r.Behind = append(r.Behind, before.Behind...)
+	for _, hash := range before.Behind {
+		if !slices.Contains(r.Behind, hash) {
+			r.Behind = append(r.Behind, hash)
+		}
 	}
 	r.Behind = r.Behind[:min(len(r.Behind), mostBehind)]
 }
 
-// Passed reports whether a revision was in force before, or leads to the one in force, as far as that is remembered.
+// Passed reports whether a revision was in force before, or leads to what is or was, as far as that is remembered.
 func (m Memory) Passed(hash string) bool {
 	return slices.Contains(m.InForce.Behind, hash[:min(len(hash), digits)]) || slices.ContainsFunc(m.History, func(e Entry) bool { return e.Hash == hash })
 }
