@@ -49,8 +49,15 @@ const digestOfExternal = "external"
 // askedOf returns what the manifests ask of an object: see plan.Asked.
 func (r *Decision) askedOf(k v1.Key) (digest string, known bool) {
 	_, others := r.Wants.Missing[k]
-	switch w := r.Wanted[k]; {
-	case r.IsHeld(k):
+	_, withheld := r.Withheld[k]
+	// If an object is held only because it could not be listed, nothing is wrong with its manifest.
+	problem := r.IsHeld(k) && (r.Unlisted[k.Kind] == nil || r.unstated != "")
+	switch w, aside := r.Wanted[k], r.aside[k]; {
+	case aside != "":
+		return aside, true
+	case withheld:
+		return plan.Something, false
+	case problem:
 		return "", false
 	case others:
 		return digestOfExternal, true

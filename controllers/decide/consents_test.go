@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -175,8 +177,9 @@ func slicesOf(n int, of func(int) git.Commit) []git.Commit {
 func TestWhatIsAskedOfAnObjectIsTold(t *testing.T) {
 	run := about(indexOf(), state.Memory{})
 	run.Wanted[svc("stated")], run.Wants.Missing = asks("stated", "a"), map[v1.Key]bool{svc("external"): false, svc("missing"): true}
-	run.hold(map[v1.Key]string{svc("held"): "why"})
-	for name, want := range map[string]string{"stated": asks("stated", "a").Digest(), "external": digestOfExternal, "missing": digestOfExternal, "gone": "", "held": "?"} {
+	run.Withheld = map[v1.Key]string{svc("held"): "why"}
+	run.hold(run.Withheld)
+	for name, want := range map[string]string{"stated": asks("stated", "a").Digest(), "external": digestOfExternal, "missing": digestOfExternal, "gone": "", "held": plan.Something + "?"} {
 		got, known := run.askedOf(svc(name))
 		if !known {
 			got += "?"
@@ -185,6 +188,38 @@ func TestWhatIsAskedOfAnObjectIsTold(t *testing.T) {
 			t.Errorf("of %s is asked %q, want %q", name, got, want)
 		}
 	}
+}
+
+// What manifests ask of an object is known although the object could not be listed: they can be read. It is the same then as
+// when the object is listed.
+func TestWhatIsAskedOfAnObjectThatCannotBeListedIsTold(t *testing.T) {
+	data := func(name string) v1.Key { return v1.Key{Kind: v1.KindVolume, Name: name} }
+	stated := asks("stated", "a")
+	stated.Key = data("stated")
+	run := about(indexOf(), state.Memory{Made: map[string]v1.Key{"1": data("gone"), "2": data("broken")}})
+	run.Wants = kinds.Wants{States: []*diff.State{stated, asks("web", "b")}, Missing: map[v1.Key]bool{data("external"): true, svc("external"): false}}
+	run.Unlisted, run.Withheld = map[string]error{v1.KindVolume: errors.New("denied")}, map[v1.Key]string{data("broken"): "why"}
+	run.setAside()
+	run.hold(run.Withheld)
+	run.holdUnlisted()
+	if len(run.Wants.States) != 1 || run.Wants.States[0].Key != svc("web") || len(run.Wants.Missing) != 1 {
+		t.Errorf("among the wants is what cannot be compared: %v, %v", run.Wants.States, run.Wants.Missing)
+	}
+	told := func(want map[string]string) {
+		t.Helper()
+		for name, digest := range want {
+			got, known := run.askedOf(data(name))
+			if !known {
+				got += "?"
+			}
+			if got != digest {
+				t.Errorf("of %s is asked %q, want %q", name, got, digest)
+			}
+		}
+	}
+	told(map[string]string{"stated": stated.Digest(), "external": digestOfExternal, "gone": "", "broken": plan.Something + "?"})
+	run.unstated = "it may come from a manifest that is held"
+	told(map[string]string{"stated": stated.Digest(), "external": digestOfExternal, "gone": "?", "broken": plan.Something + "?"})
 }
 
 // A consent for an object does not count for another want, even in the first run of that want's revision.

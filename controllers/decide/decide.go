@@ -104,6 +104,8 @@ type Differing struct {
 	Changes []diff.Change
 	// Wanted are the wants by key.
 	Wanted map[v1.Key]*diff.State
+	// aside are digests of what the manifests ask of objects that could not be listed. They are not among the wants.
+	aside map[v1.Key]string
 	// Held are the objects that problems of their manifests hold.
 	Held map[v1.Key]plan.Problem
 	// unstated says why objects that no manifest states are held as well. It is "" if they are not held.
@@ -229,7 +231,8 @@ func (d *Decider) Expand(run *Decision) {
 	d.handsOff(run)
 	src := run.Ours()
 	run.Objects = len(run.Entries)
-	run.Wants = kinds.Expand(d.kinds, run.listed(), run.Index, src, &d.memo)
+	run.Wants = kinds.Expand(d.kinds, run.Entries, run.Index, src, &d.memo)
+	run.setAside()
 	run.Haves = kinds.Haves(d.kinds, run.Index, src, run.Wants.States, &d.memo)
 }
 

@@ -81,12 +81,27 @@ func (r *Decision) recorded(kind string) map[v1.Key]bool {
 	return out
 }
 
-// listed returns the manifests without those of kinds whose objects could not be listed.
-func (r *Decision) listed() []kinds.Entry {
+// setAside takes what the manifests ask of kinds whose objects could not be listed out of the wants, because nothing can
+// be compared with it. What an agreement is about is known all the same.
+func (r *Decision) setAside() {
 	if len(r.Unlisted) == 0 {
-		return r.Entries
+		return
 	}
-	return slices.DeleteFunc(slices.Clone(r.Entries), func(e kinds.Entry) bool { return r.Unlisted[e.Object.Key().Kind] != nil })
+	r.aside = map[v1.Key]string{}
+	r.Wants.States = slices.DeleteFunc(r.Wants.States, func(w *diff.State) bool {
+		unlisted := r.Unlisted[w.Key.Kind] != nil
+		if unlisted {
+			r.aside[w.Key] = w.Digest()
+		}
+		return unlisted
+	})
+	maps.DeleteFunc(r.Wants.Missing, func(k v1.Key, _ bool) bool {
+		unlisted := r.Unlisted[k.Kind] != nil
+		if unlisted {
+			r.aside[k] = digestOfExternal
+		}
+		return unlisted
+	})
 }
 
 // Incomplete says why the plan may lack something: part of what the run has asked for could not be read, or objects of the

@@ -92,7 +92,7 @@ func (cs Consents) Meant(asked Asked) Consents {
 	return cs.only(func(c Consented, k v1.Key) bool {
 		was, on := c.Wants[k]
 		is, known := asked(k)
-		return !on || !known || is == was
+		return !on || is == was || !known && was != ""
 	})
 }
 
@@ -258,8 +258,11 @@ type Consented struct {
 }
 
 // Asked returns a digest of what manifests ask of an object. It is "" if they ask for nothing. known is false if nobody
-// can tell, because a problem holds the object.
+// can tell, because a problem holds the object. The digest is then Something if there is a manifest.
 type Asked func(v1.Key) (digest string, known bool)
+
+// Something is in the place of the digest of a manifest that has a problem.
+const Something = "something"
 
 // Ended reports whether the agreement has ended at a time, even if it is not used up.
 func (c Consented) Ended(now time.Time) bool { return !c.Until.IsZero() && !now.Before(c.Until) }

@@ -381,6 +381,8 @@ func TestAnAgreementByNameIsUsedUp(t *testing.T) {
 		"one of two removals":                        {"removals Volume/a Service/b", []string{"| - Volume/a; - Service/b; owned 100", "| - Service/b; owned 100", "| + Service/b"}, "removals Volume/a Service/b; removals Service/b; none"},
 		"what is stated and not removed":             {"removals Volume/a", []string{"x | ~ Volume/a git=spec.availability"}, none},
 		"stated again before it is removed":          {"removals Volume/a", []string{"| - Volume/a; hold all later", "x | ~ Volume/a git=spec.availability", "| - Volume/a"}, "removals Volume/a; none; none"},
+		"stated again, and nobody can read it":       {"removals Volume/a", []string{"| - Volume/a; hold all later", "something? |", "| - Volume/a"}, "removals Volume/a; none; none"},
+		"a manifest that may be among others":        {"removals Volume/a", []string{"| - Volume/a; hold all later", "? |", "| - Volume/a"}, "removals Volume/a; removals Volume/a; removals Volume/a"},
 		"made again in its place":                    {"removals Volume/a", []string{"| - Volume/a", "x | + Volume/a"}, "removals Volume/a; none"},
 		"an empty volume":                            {"moves-data Volume/a", []string{"x | + Volume/a removed", "x |"}, "moves-data Volume/a; none"},
 		"an empty volume, and it differs":            {"moves-data Volume/a", []string{"x | + Volume/a removed", "x | ~ Volume/a git=spec.driver"}, "moves-data Volume/a; none"},
@@ -401,6 +403,9 @@ func TestAnAgreementByNameIsUsedUp(t *testing.T) {
 			"x | - Service/old; begun Service/new no task runs yet", "x | - Service/old; superseded Service/old Service/new no task runs yet",
 			"x | - Network/old; begun Service/new no task runs yet",
 		}, "replace Service/new; replace Service/new; none"},
+		"given while nobody can read the manifest": {"replace Network/a", []string{
+			"? |", "y | ± Network/a git=spec.driver", "z | ± Network/a git=spec.driver",
+		}, "replace Network/a; replace Network/a; none"},
 		"restarts, until git changes it again": {"restarts Service/a", []string{"x | ~ Service/a git=spec.image", "x |", "y | ~ Service/a git=spec.image"}, "restarts Service/a; restarts Service/a; none"},
 		"an outage that comes later":           {"outage Node/a", []string{"x |", "x | ~ Node/a git=spec.availability", "x |"}, "outage Node/a; outage Node/a; none"},
 		"an outage that git takes back":        {"outage Node/a", []string{"x |", "y |"}, "outage Node/a; none"},
@@ -418,7 +423,7 @@ func TestAnAgreementByNameIsUsedUp(t *testing.T) {
 				digest = strings.TrimSpace(digest)
 				whole := !strings.Contains(lines, "unread")
 				lines = strings.ReplaceAll(strings.ReplaceAll(lines, "unread", ""), ";", "\n")
-				asked := func(v1.Key) (string, bool) { return strings.TrimSuffix(digest, "?"), digest != "?" }
+				asked := func(v1.Key) (string, bool) { return strings.TrimSuffix(digest, "?"), !strings.HasSuffix(digest, "?") }
 				g := read(t, lines)
 				g.Policy.Consents = cs.Meant(asked)
 				cs = g.Policy.Consents.Left(g.build(), whole, asked)
