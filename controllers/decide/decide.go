@@ -57,8 +57,9 @@ type Revision struct {
 	// Entries are the manifests that no problem holds. Withheld are the objects that problems hold, with the reason.
 	Entries  []kinds.Entry
 	Withheld map[v1.Key]string
-	// Stays says, for each withheld object that has one, which setting of its policy keeps it when the manifest is
-	// gone. Such a setting only tightens, so it counts even though the rest of the manifest does not.
+	// Stays has an entry for each withheld object whose manifest does not say that the object may go: the setting that
+	// keeps it when the manifest is gone, or "" if none does. That only tightens what was said before, so it counts even
+	// though the rest of the manifest does not.
 	Stays map[v1.Key]string
 	// OwnOnly has the guardrail that forbids to take an object over that the source did not make, for each object that has
 	// one.

@@ -188,7 +188,7 @@ func (s *story) commit(w []string, text string) {
 	for _, e := range set.Entries {
 		if key := e.Key(); c.held[key] == "" {
 			c.entries = append(c.entries, kinds.Entry{Object: e.Object, From: diff.From{File: e.File, Line: e.Line}})
-		} else if why := decide.KeptBy(e.Object.Meta().Policy); why != "" {
+		} else if why, stays := decide.StaysBy(e.Object); stays {
 			c.stays[key] = why
 		}
 	}

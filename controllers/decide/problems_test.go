@@ -1,7 +1,9 @@
 package decide
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -179,36 +181,67 @@ func TestWhatWasExternalLastStays(t *testing.T) {
 	}
 }
 
-// A manifest that a problem holds may say that its object stays when the manifest is gone, and that counts. If it
-// says that the object may go, that does not count.
+// A manifest that a problem holds may say that its object stays when the manifest is gone, and that counts. If it says that the
+// object may go, that does not count; if it does not say so any more, that does. The same holds where objects could not be
+// listed.
 func TestAHeldManifestMayKeepItsObject(t *testing.T) {
-	const protect, prune = "policy.protect: true", "policy.prune: false"
+	const protect, prune, others, unknown = "policy.protect: true", "policy.prune: false", "spec.external: true", "nothing was said"
+	key := v1.Key{Kind: v1.KindVolume, Name: "data"}
 	for _, test := range []struct {
 		name         string
 		policy       v1.Policy
+		external     bool
+		instance     string // if it has another name than its manifest
 		before, want string
 	}{
-		{name: "nothing is stated"},
+		{name: "nothing is stated", before: unknown, want: unknown},
 		{name: "nothing is stated any more", before: protect, want: protect},
-		{name: "protect", policy: v1.Policy{Protect: true}, want: protect},
-		{name: "prune", policy: v1.Policy{Prune: new(bool)}, want: prune},
+		{name: "protect", policy: v1.Policy{Protect: true}, before: unknown, want: protect},
+		{name: "prune", policy: v1.Policy{Prune: new(bool)}, before: unknown, want: prune},
 		{name: "it may go, and stayed", policy: v1.Policy{Prune: yes()}, before: protect, want: protect},
-		{name: "it may go", policy: v1.Policy{Prune: yes()}},
+		{name: "it may go", policy: v1.Policy{Prune: yes()}, before: unknown, want: unknown},
+		{name: "it may still go", policy: v1.Policy{Prune: yes()}},
+		{name: "it may not go any more", want: unknown},
 		{name: "protect, and it might go", policy: v1.Policy{Protect: true, Prune: yes()}, before: prune, want: protect},
+		{name: "protect, and it could go", policy: v1.Policy{Protect: true}, want: protect},
+		{name: "external", external: true, before: unknown, want: others},
+		{name: "external, and it could go", external: true, want: others},
+		{name: "external, and it may go", policy: v1.Policy{Prune: yes()}, external: true, want: others},
+		{name: "external, and protected before", external: true, before: protect, want: protect},
+		{name: "external and protected", policy: v1.Policy{Protect: true}, external: true, want: protect},
+		{name: "external no more", before: others, want: others},
+		{name: "a version, and an external one has the bare name", external: true, instance: "data-1", want: unknown},
+		{name: "such a version, protected before", external: true, instance: "data-1", before: protect, want: protect},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			run := about(indexOf(), state.Memory{})
-			if test.before != "" {
-				run.Memory.Keep = map[v1.Key]string{svc("web"): test.before}
+		for _, unlisted := range []bool{false, true} {
+			if unlisted && test.instance != "" { // volumes have no versions
+				continue
 			}
-			if why := KeptBy(test.policy); why != "" {
-				run.Stays = map[v1.Key]string{svc("web"): why}
-			}
-			run.hold(map[v1.Key]string{svc("web"): "why"})
-			if got := kept(run)[svc("web")]; got != test.want {
-				t.Errorf("it is kept for %q, want %q", got, test.want)
-			}
-		})
+			t.Run(fmt.Sprintf("%s, unlisted %t", test.name, unlisted), func(t *testing.T) {
+				run := about(indexOf(), state.Memory{Made: map[string]v1.Key{"1": key}})
+				if test.before != unknown {
+					run.Memory.Keep = map[v1.Key]string{key: test.before}
+				}
+				o := &v1.Volume{Header: v1.Header{Kind: key.Kind, Metadata: v1.Metadata{Name: key.Name}, Policy: test.policy}, Spec: v1.VolumeSpec{External: test.external}}
+				if unlisted {
+					run.Entries, run.Unlisted = []kinds.Entry{{Object: o}}, map[string]error{v1.KindVolume: errors.New("denied")}
+					run.holdUnlisted()
+				} else {
+					if why, stays := StaysBy(o); stays {
+						run.Stays = map[v1.Key]string{key: why}
+					}
+					run.Changes = []diff.Change{{Op: diff.Remove, Key: key, Instance: cmp.Or(test.instance, key.Name), Have: &diff.State{Key: key}}}
+					run.hold(map[v1.Key]string{key: "why"})
+				}
+				got, known := kept(run)[key]
+				if !known {
+					got = unknown
+				}
+				if got != test.want {
+					t.Errorf("it is kept for %q, want %q", got, test.want)
+				}
+			})
+		}
 	}
 }
 

@@ -334,7 +334,7 @@ func kept(run *Decision) map[v1.Key]string {
 		case why != "" || known && !external:
 			out[c.Key] = why
 		case external && c.Instance == c.Key.Name: // a version has another name, so it is not what the manifest names
-			out[c.Key] = "spec.external: true"
+			out[c.Key] = statedExternal
 		}
 	}
 	for key, why := range run.Memory.Keep {
@@ -342,7 +342,7 @@ func kept(run *Decision) map[v1.Key]string {
 			out[key] = why
 		}
 	}
-	maps.Copy(out, run.Stays)
+	run.tighten(out)
 	for _, w := range run.Wants.States {
 		if p := &w.Policy; p.Protect || p.Prune != nil {
 			// The reason is "" if the manifest states prune: true. Then an adopted object may go as well.
@@ -353,6 +353,45 @@ func kept(run *Decision) map[v1.Key]string {
 		return nil
 	}
 	return out
+}
+
+// tighten adds what the manifests of held objects say of the removal: those that problems hold, and those of kinds whose
+// objects could not be listed. If such a manifest does not say any more that the object may go, then it may not. What kept
+// the object before goes on keeping it.
+func (r *Decision) tighten(keep map[v1.Key]string) {
+	says := map[v1.Key]string{}
+	maps.Copy(says, r.Stays)
+	for _, e := range r.Entries {
+		if why, stays := StaysBy(e.Object); stays && r.Unlisted[e.Object.Key().Kind] != nil {
+			says[e.Object.Key()] = why
+		}
+	}
+	for key, why := range says {
+		if why == statedExternal && r.Held[key].Instance != key.Name { // a version has another name
+			why = ""
+		}
+		switch weak := why == "" || why == statedExternal; {
+		case weak && keep[key] != "":
+		case why == "":
+			delete(keep, key)
+		default:
+			keep[key] = why
+		}
+	}
+}
+
+// statedExternal is what keeps an object whose last manifest said that it is somebody else's.
+const statedExternal = "spec.external: true"
+
+// StaysBy returns what a manifest says that keeps the object when the manifest is gone, or "" if nothing does. stays is
+// false if the manifest says that the object may go. An object of which it says neither goes only if the object's kind, and
+// how the source came to have it, allow that.
+func StaysBy(o v1.Object) (why string, stays bool) {
+	p := o.Meta().Policy
+	if why = KeptBy(p); why == "" && o.External() {
+		why = statedExternal
+	}
+	return why, why != "" || p.Prune == nil
 }
 
 // KeptBy returns the setting of a manifest's policy that keeps the object when the manifest is gone, or "" if none

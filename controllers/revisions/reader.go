@@ -86,7 +86,7 @@ type Revision struct {
 	Entries []kinds.Entry
 	// Held are the objects that problems hold, with the reason.
 	Held map[v1.Key]string
-	// Stays says which setting of a policy keeps an object that problems hold: see decide.Revision.
+	// Stays says which objects that problems hold may not go, and what keeps them: see decide.Revision.
 	Stays map[v1.Key]string
 	// OwnOnly says which guardrail forbids to take an object over from others: see decide.Revision.
 	OwnOnly  map[v1.Key]string
@@ -129,7 +129,7 @@ func (r *Reader) load(commit git.Commit) *Revision {
 	}
 	for _, e := range set.Entries {
 		if key := e.Key(); read.Held[key] != "" {
-			if why := decide.KeptBy(e.Object.Meta().Policy); why != "" {
+			if why, stays := decide.StaysBy(e.Object); stays {
 				read.Stays[key] = why
 			}
 			continue

@@ -42,6 +42,8 @@ type storing struct {
 	unsure bool
 	// message is the message of the commit.
 	message string
+	// held is the manifest of the volume if a mistake holds it, or nil.
+	held *v1.Volume
 }
 
 func header(k v1.Key) v1.Header {
@@ -56,12 +58,18 @@ func (s *storing) draws(t *rapid.T) {
 	never := &v1.Service{Header: header(v1.Key{Kind: v1.KindService, Name: "never"}), Spec: v1.ServiceSpec{Image: "never:1"}}
 	never.Policy.Suspend = true
 	manifests := []v1.Object{secret, web, never}
-	s.states, s.message = false, ""
+	s.states, s.message, s.held = false, "", nil
 	s.unsure = s.unsure || s.wants != s.applied
-	switch rapid.SampledFrom([]string{"stated", "stated", "gone", "gone", "external"}).Draw(t, "the volume") {
+	switch rapid.SampledFrom([]string{"stated", "stated", "gone", "gone", "external", "held"}).Draw(t, "the volume") {
 	case "stated":
 		s.states = true
 		manifests = append(manifests, s.volume(t, web))
+	case "held": // what it asks for does not count, and nobody agrees to that
+		was := *s
+		s.held = s.volume(t, web)
+		s.held.Spec.External = rapid.IntRange(0, 2).Draw(t, "external") == 0
+		s.goes = was.goes && s.goes && !s.held.Spec.External
+		s.wants, s.empty, s.asks, s.message = was.wants, was.empty, was.asks, ""
 	case "external":
 		s.goes, s.removal, s.empty = false, false, false
 		manifests = append(manifests, &v1.Volume{Header: header(data), Spec: v1.VolumeSpec{External: true}})
@@ -141,6 +149,12 @@ func (s *storing) run(t *rapid.T, d *decide.Decider) *decide.Decision {
 	for i := range run.Past.Commits {
 		run.Past.Commits[i].Message = "subject\n\n" + s.message + "\n"
 	}
+	if s.held != nil {
+		run.Withheld = map[v1.Key]string{data: "its manifest has a mistake"}
+		if why, stays := decide.StaysBy(s.held); stays {
+			run.Stays = map[v1.Key]string{data: why}
+		}
+	}
 	if on := rapid.SampledFrom([]string{"", "", "", "", "", "all", "Volume/data"}).Draw(t, "on hold"); on != "" {
 		run.World.Holds = []state.Hold{{Name: "hold-1", Hold: plan.Hold{Target: on, Reason: "maintenance"}}}
 	}
@@ -174,6 +188,9 @@ func (s *storing) keepsData(t *rapid.T, run *decide.Decision) {
 		}
 		if run.Unlisted != nil {
 			t.Fatalf("volumes could not be listed, and it does something to one:\n%s", told(t, run))
+		}
+		if s.held != nil {
+			t.Fatalf("a mistake in its manifest holds the volume, and it is written:\n%s", told(t, run))
 		}
 		switch step.Op {
 		case diff.Create:
@@ -226,7 +243,7 @@ func (s *storing) happens(t *rapid.T) {
 // A cluster volume goes with its data only if its own manifest said so, or somebody who named it, when no node has it, and
 // is never made again. If somebody removed it, only an agreement puts an empty one in its place. What git says of its
 // availability is never taken for a hand's doing before it was seen. As long as it is there, it stays on record. All that holds
-// whatever is on hold, cannot be read or listed, or is cut off by a kill.
+// whatever is on hold, cannot be read or listed, has a mistake, or is cut off by a kill.
 func keepsData(t *rapid.T) {
 	s := &storing{deciding: newDeciding(t)}
 	p := s.policy(t)
