@@ -84,11 +84,11 @@ func (p *Plan) adopt(c diff.Change, policy Policy) {
 	}
 }
 
-// ignored returns the ignored fields in which a live object differs from its manifest, except the number of replicas, which
-// an autoscaler may have set: it gives nobody anything.
+// ignored returns the ignored fields in which a live object differs from its manifest, except the replicas of a service,
+// which an autoscaler may have set: their number gives nobody anything.
 func ignored(c diff.Change) []diff.Field {
 	return slices.DeleteFunc(slices.Clone(c.Fields), func(f diff.Field) bool {
-		return !f.Ignored || c.Key.Kind == v1.KindService && f.Path == "spec.replicas"
+		return !f.Ignored || f.Path == "spec.replicas"
 	})
 }
 
