@@ -271,7 +271,8 @@ func TestProblemsOfNetworks(t *testing.T) {
 		{"a driver of one node", "front", v1.NetworkSpec{Driver: "null"}, `spec.driver: "null" is local to one node and cannot be a network of the swarm; the usual driver is overlay`},
 		{"a network of each node", "front", v1.NetworkSpec{Driver: "bridge", Attachable: true, Internal: true, EnableIPv6: true}, ""},
 		{
-			"a network of each node, with settings", "front", v1.NetworkSpec{Driver: "macvlan", DriverOpts: map[string]string{"parent": "eth0"}, IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "192.168.7.0/24"}}}},
+			"a network of each node, with settings", "front",
+			v1.NetworkSpec{Driver: "macvlan", DriverOpts: map[string]string{"parent": "eth0"}, IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "192.168.7.0/24"}}}},
 			"spec.driverOpts: the engine drops it for a network of the swarm with driver macvlan" + onEachNode + "\nspec.ipam: the engine drops it for a network of the swarm with driver macvlan" + onEachNode,
 		},
 		{"a network of each node, with an option", "front", v1.NetworkSpec{Driver: "bridge", DriverOpts: map[string]string{"a": "b"}}, "spec.driverOpts: the engine drops it for a network of the swarm with driver bridge" + onEachNode},

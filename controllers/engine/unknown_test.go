@@ -140,6 +140,14 @@ func fill(v reflect.Value, depth int) {
 	if depth > 12 || v.Type() == reflect.TypeFor[time.Time]() {
 		return
 	}
+	switch v.Addr().Interface().(type) {
+	case *netip.Addr:
+		v.Set(reflect.ValueOf(netip.MustParseAddr("10.0.0.1")))
+		return
+	case *netip.Prefix:
+		v.Set(reflect.ValueOf(netip.MustParsePrefix("10.0.0.0/8")))
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))

@@ -120,7 +120,8 @@ func TestWhatIsGivenUpIsAgreedToNoMore(t *testing.T) {
 	}{
 		"none that was agreed to": {[]v1.Key{{Kind: v1.KindNetwork, Name: "web"}}, had().Consents, had().Approvals},
 		"one": {
-			[]v1.Key{web}, agreements("removals Service/db", "replace Service/api", "many-managers"),
+			[]v1.Key{web},
+			agreements("removals Service/db", "replace Service/api", "many-managers"),
 			[]Approval{{Revision: "one", Consents: agreements("replace Service/api"), By: "ann"}, had().Approvals[1]},
 		},
 		"two":                  {[]v1.Key{web, db}, agreements("replace Service/api", "many-managers"), []Approval{{Revision: "one", Consents: agreements("replace Service/api"), By: "ann"}}},
