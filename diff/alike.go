@@ -36,7 +36,8 @@ func (c likeness) walk(h, w reflect.Value, s *shape, path string) bool {
 // allocated reports whether a manifest states nothing at a place where any live value then agrees.
 func (c likeness) allocated(w reflect.Value, s *shape, path string) bool {
 	rule := c.rules[s.typ]
-	return rule.Allocated && !(rule.Merges && c.applied.Has(path)) && (s.form == leafForm && w.IsZero() || s.form == listForm && w.Len() == 0)
+	returns := rule.Merges && c.applied.Has(path) // a manifest stated it, and so it is to go
+	return rule.Allocated && !returns && (s.form == leafForm && w.IsZero() || s.form == listForm && w.Len() == 0)
 }
 
 // unseen reports whether nothing at a place is ever a difference.

@@ -57,7 +57,7 @@ func (h *Header) spacedLabels() []Problem {
 func (c *Config) Notices() []Problem { return c.spacedLabels() }
 
 // Notices reports labels that nobody finds.
-func (s *Secret) Notices() []Problem { return s.spacedLabels() }
+func (c *Secret) Notices() []Problem { return c.spacedLabels() }
 
 // reserved reports reservations above limits: the swarm sets aside what no task can use.
 func (ps *problems) reserved(r *Resources) {

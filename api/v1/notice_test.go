@@ -104,9 +104,10 @@ func TestNotices(t *testing.T) {
 // The list form of compose makes such names of - traefik.enable = true.
 func TestNoticesOfLabels(t *testing.T) {
 	const want = `metadata.labels["traefik.enable "]: the name "traefik.enable " holds white space, and whoever looks for the label without it finds nothing`
+	const spaced = "traefik.enable "
 	head := func(kind string) v1.Header {
 		h := named(kind, "a")
-		h.Metadata.Labels = map[string]string{"traefik.enable ": " true", "traefik.port": "80"}
+		h.Metadata.Labels = map[string]string{spaced: " true", "traefik.port": "80"}
 		return h
 	}
 	for _, o := range []v1.Noticer{

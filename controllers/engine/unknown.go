@@ -16,7 +16,7 @@ import (
 func unknownKeys(raw []byte, into any) []string {
 	w := walker{raw: raw}
 	w.value(shapeOf(reflect.TypeOf(into)))
-	keys := append(w.unknown, w.unread...)
+	keys := slices.Concat(w.unknown, w.unread)
 	slices.Sort(keys)
 	return keys
 }
