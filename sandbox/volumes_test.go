@@ -31,7 +31,11 @@ func volumeNow(t *testing.T, c *client.Client, name string) (volume.Volume, erro
 func waitVolume(t *testing.T, c *client.Client, name string, on int, state volume.PublishState) volume.Volume {
 	t.Helper()
 	var v volume.Volume
+	looks := 0
 	eventually(t, func() (err error) {
+		if looks++; on == 0 && looks%50 == 0 {
+			schedulerPass(t, c)
+		}
 		if v, err = volumeNow(t, c, name); err != nil {
 			return err
 		}
@@ -46,6 +50,22 @@ func waitVolume(t *testing.T, c *client.Client, name string, on int, state volum
 		return nil
 	})
 	return v
+}
+
+// schedulerPass has the swarm's scheduler look at everything, by an event. The scheduler takes volumes off nodes at the end
+// of each pass. If SwarmKit's volume manager writes the volume at the same time, with what it read before, that is lost
+// until the next pass, and an idle swarm has none.
+func schedulerPass(t *testing.T, c *client.Client) {
+	t.Helper()
+	nodes, err := c.NodeList(t.Context(), client.NodeListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := nodes.Items[0]
+	n.Spec.Labels = map[string]string{"pass": n.Spec.Labels["pass"] + "."}
+	if _, err := c.NodeUpdate(t.Context(), n.ID, client.NodeUpdateOptions{Version: n.Version, Spec: n.Spec}); err != nil && !strings.Contains(err.Error(), "out of sequence") {
+		t.Fatal(err)
+	}
 }
 
 // A cluster volume is made by the plugin, given to the node of its task, taken off it, and deleted by the plugin.
