@@ -145,12 +145,26 @@ func (d *Decider) applied(run *Decision) map[string]string {
 		}
 	}
 	return state.With(state.Without(m.Applied, func(id string, _ string) bool {
-		key, on := m.Made[id]
-		if a, adopted := m.Adopted[id]; adopted {
-			key, on = a.Key, true
+		key, on := recordedAs(m, id)
+		if _, was := recordedAs(&run.Found.Memory, id); !on && !was && len(run.Unlisted) > 0 {
+			return d.sees(run, id) // an object that was given up and is stated again has only its labels
 		}
 		return !on || run.Index.ByID(key.Kind, id) != nil
 	}), now)
+}
+
+// recordedAs returns the object that has this id on record. on is false if there is none.
+func recordedAs(m *state.Memory, id string) (key v1.Key, on bool) {
+	if a, adopted := m.Adopted[id]; adopted {
+		return a.Key, true
+	}
+	key, on = m.Made[id]
+	return key, on
+}
+
+// sees reports whether the run has found an object with this id, of any kind.
+func (d *Decider) sees(run *Decision, id string) bool {
+	return slices.ContainsFunc(d.kinds, func(k kinds.Kind) bool { return run.Index.ByID(k.Name, id) != nil })
 }
 
 // changeable returns those leaves that the engine lets change.

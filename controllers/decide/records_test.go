@@ -212,6 +212,43 @@ func TestWhatWasAppliedToWhatKeepsItsLabels(t *testing.T) {
 	}
 }
 
+// While volumes cannot be listed, nobody knows which ids belong to one. So what was last applied stays on record, also to a
+// volume whose own record went when it was external for a while. It goes when volumes are listed and the volume is not the
+// source's, and with the record of an object of another kind.
+func TestWhatWasAppliedStaysWhileNobodyCanSeeIt(t *testing.T) {
+	data, web := v1.Key{Kind: v1.KindVolume, Name: "data"}, svc("web")
+	for name, test := range map[string]struct {
+		was, is  map[string]v1.Key // on record before the run, and after it
+		there    string            // the kind of the object that the run has found, or ""
+		unlisted bool
+		stays    bool
+	}{
+		"a volume on record":                    {was: map[string]v1.Key{"1": data}, is: map[string]v1.Key{"1": data}, unlisted: true, stays: true},
+		"only its labels say whose it is":       {unlisted: true, stays: true},
+		"that, and volumes are listed":          {there: v1.KindVolume},
+		"that, and it has gone":                 {},
+		"a service without a record":            {there: v1.KindService, unlisted: true},
+		"a service whose record this run drops": {was: map[string]v1.Key{"1": web}, unlisted: true},
+		"a service on record that is not there": {was: map[string]v1.Key{"1": web}, is: map[string]v1.Key{"1": web}, unlisted: true, stays: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := diff.NewApplied(nil).String()
+			lists := map[string][]*kinds.Live{}
+			if test.there != "" {
+				lists[test.there] = []*kinds.Live{{Kind: test.there, ID: "1", Name: "x"}}
+			}
+			run := about(kinds.NewIndex(lists, func(*kinds.Live) []kinds.Ref { return nil }), state.Memory{Made: test.is, Traces: state.Traces{Applied: map[string]string{"1": text}}})
+			run.Found.Memory.Made = test.was
+			if test.unlisted {
+				run.Unlisted = map[string]error{v1.KindVolume: errors.New("denied")}
+			}
+			if got := New(Policy{}).applied(run)["1"]; (got == text) != test.stays {
+				t.Errorf("on record is %q", got)
+			}
+		})
+	}
+}
+
 func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 	have := func(id, name string, meta diff.Meta) *diff.State {
 		meta.ID, meta.Mine = id, true
