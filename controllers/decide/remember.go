@@ -55,7 +55,7 @@ func (d *Decider) remember(run *Decision) {
 	whole := run.Incomplete() == nil
 	m.Consents = slices.DeleteFunc(slices.Clone(run.consents), func(c plan.Consented) bool {
 		return c.Hazard == plan.Rewind
-	}).Bound(run.Plan, whole).Left(run.Plan, whole, run.askedOf)
+	}).Bound(run.Plan, whole).Left(run.Plan, whole, run.askedOf).Unmade(run.exists)
 	run.proven()
 	m.Joining = joining(run)
 	if run.Plan.InSync() {
@@ -73,6 +73,9 @@ func (d *Decider) remember(run *Decision) {
 	m.Applied = d.applied(run)
 	pin(run)
 }
+
+// exists reports whether the run has found an object of that name.
+func (r *Decision) exists(k v1.Key) bool { return r.Index.ByName(k.Kind, k.Name) != nil }
 
 // behind returns the commits that lead to the revision since the one in force, the newest first.
 func behind(run *Decision) []string {

@@ -126,6 +126,12 @@ func (cs Consents) Left(p Plan, whole bool, asked Asked) Consents {
 	return left
 }
 
+// Unmade returns the agreements without those to an empty object in the place of one that is gone, if the object is there
+// again: such an agreement is used up, even if nobody can tell what manifests ask of the object by now.
+func (cs Consents) Unmade(there func(v1.Key) bool) Consents {
+	return cs.only(func(c Consented, k v1.Key) bool { return c.Hazard != MovesData || !there(k) })
+}
+
 // noted notes what the agreement is about.
 func (c *Consented) noted(p Plan, asked Asked) {
 	wants, begun := map[v1.Key]string{}, []v1.Key(nil)

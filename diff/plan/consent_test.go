@@ -473,6 +473,16 @@ func TestAnAgreementAboutManagersLastsUntilNoRoleChanges(t *testing.T) {
 	}
 }
 
+// An agreement to an empty object in the place of one that is gone is used up when there is one.
+func TestAnAgreementToAnEmptyObjectEndsWhenThereIsOne(t *testing.T) {
+	there, gone := v1.Key{Kind: v1.KindVolume, Name: "a"}, v1.Key{Kind: v1.KindVolume, Name: "b"}
+	cs := Consents{{Hazard: MovesData, Objects: []v1.Key{there}}, {Hazard: MovesData, Objects: []v1.Key{there, gone}}, {Hazard: MovesData}, {Hazard: Removals, Objects: []v1.Key{there}}}
+	want := Consents{{Hazard: MovesData, Objects: []v1.Key{gone}}, {Hazard: MovesData}, {Hazard: Removals, Objects: []v1.Key{there}}}
+	if d := cmp.Diff(want, cs.Unmade(func(k v1.Key) bool { return k == there })); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func FuzzParseConsent(f *testing.F) {
 	for _, seed := range []string{"removals", "removals Service/a, replace", ",", "a b c", "removals\tService/a\n"} {
 		f.Add(seed)
