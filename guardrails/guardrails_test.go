@@ -45,6 +45,15 @@ func load(t *testing.T, text string) guardrails.Manifest {
 	return guardrails.Manifest{Object: e.Object, States: e.Stating, Theirs: theirs}
 }
 
+// breaches returns the rules that a manifest breaks, and the paths at which it does.
+func breaches(g *config.Guardrails, m guardrails.Manifest) (names, paths string) {
+	var rules, at []string
+	for _, b := range guardrails.Check(g, m, day) {
+		rules, at = append(rules, b.Rule), append(at, b.Path)
+	}
+	return strings.Join(rules, " "), strings.Join(at, " ")
+}
+
 func service(spec string) string { return "kind: Service\nspec: {image: nginx, " + spec + "}" }
 
 // named is a service of that name, which mounts a directory of the node.
@@ -335,11 +344,7 @@ func TestVariationsOfRules(t *testing.T) {
 		{"nothing is stated about it", "kinds: [Service]", service("capAdd: [ALL]"), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var paths []string
-			for _, b := range guardrails.Check(read(t, c.file), load(t, c.manifest), day) {
-				paths = append(paths, b.Path)
-			}
-			if got := strings.Join(paths, " "); got != c.want {
+			if _, got := breaches(read(t, c.file), load(t, c.manifest)); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -363,11 +368,7 @@ func TestAnUnknownDirectoryBreaksEveryRuleAboutDirectories(t *testing.T) {
 		if c.excepted != "" {
 			g.Exceptions = []config.Exception{{Object: m.Object.Key().String(), Rules: []string{c.excepted}, Until: "2027-12-31"}}
 		}
-		var broken []string
-		for _, b := range guardrails.Check(g, m, day) {
-			broken = append(broken, b.Rule)
-		}
-		if got := strings.Join(broken, " "); got != c.want {
+		if got, _ := breaches(g, m); got != c.want {
 			t.Errorf("%s: %q are broken, want %q", name, got, c.want)
 		}
 	}
