@@ -26,8 +26,8 @@ type Manifest struct {
 	Object v1.Object
 	// Defaults are what the source states for the policies of all its objects.
 	Defaults v1.DefaultPolicy
-	// States returns the paths at which the manifest states a field, by its path without indexes. nil means that it
-	// states none.
+	// States returns the paths at which the manifest states a field, by its path without indexes, in the form of
+	// config.OneForm. nil means that it states none.
 	States func(path string) []string
 	// Theirs reports whether an object is others': the source does not state it, or states it with external: true.
 	Theirs func(v1.Key) bool
@@ -164,7 +164,7 @@ func (c *checking) any() {
 		if kind != key.Kind || c.of.States == nil {
 			continue
 		}
-		for _, stated := range c.of.States(at) {
+		for _, stated := range c.of.States(config.OneForm(kind, at)) {
 			c.add("fields", stated, "must not be stated")
 		}
 	}

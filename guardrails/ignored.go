@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
@@ -64,8 +65,10 @@ func (c *checking) ignored() {
 	}
 	for _, rule := range c.rules.Stated() {
 		part, _, _ := strings.Cut(rule, ".")
+		seen := slices.Concat(fields[rule], fields[part], c.named(rule, key.Kind))
 		for i, path := range policy.IgnoreDifferences {
-			if seen := slices.Concat(fields[rule], fields[part], c.named(rule, key.Kind)); slices.ContainsFunc(seen, func(field string) bool { return c.hides(rule, field, path) }) {
+			one := config.OneForm(key.Kind, path)
+			if slices.ContainsFunc(seen, func(field string) bool { return c.hides(rule, field, one) }) {
 				c.add(rule, fmt.Sprintf("policy.ignoreDifferences[%d]", i), "%s must not be ignored, because the rule does not see what the object has there", path)
 			}
 		}
@@ -82,7 +85,11 @@ func (c *checking) named(rule, kind string) (out []string) {
 	case rule == "fields":
 		for _, text := range c.rules.Fields {
 			of, path, _ := strings.Cut(text, " ")
-			if path, _, _ = strings.Cut(path, "[]"); of == kind {
+			path = config.OneForm(kind, path)
+			if i := strings.IndexByte(path, '['); i >= 0 && strings.HasPrefix(path[i:], "[]") { // a list, and no key of a map
+				path = path[:i]
+			}
+			if of == kind {
 				out = append(out, path)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/swarm-operator/swarm-operator/api/config"
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/guardrails"
 )
 
@@ -89,6 +90,9 @@ func TestWhatMayBeIgnored(t *testing.T) {
 		{"a plain label that is allowed", "labels: {prefixes: [shop]}", ignoring(service(""), "metadata.labels.shop"), ""},
 		{"labels of containers", "labels: {prefixes: [shop.]}", ignoring(service(""), "spec.containerLabels"), "policy.ignoreDifferences[0]"},
 		{"another label than the required one", "labels: {required: [team]}", ignoring("kind: Service\nmetadata: {name: web, labels: {team: a}}\nspec: {image: nginx}", "metadata.labels.other"), ""},
+		{"a label that another required one begins like", "labels: {required: [team]}", ignoring("kind: Service\nmetadata: {name: web, labels: {team: a}}\nspec: {image: nginx}", `metadata.labels["team.b"]`), ""},
+		{"a required label with points, without quotes", "labels: {required: [team.b]}", ignoring("kind: Service\nmetadata: {name: web, labels: {team.b: a}}\nspec: {image: nginx}", "metadata.labels.team.b"), "policy.ignoreDifferences[0]"},
+		{"a required label in quotes that it does not need", "labels: {required: [team]}", ignoring("kind: Service\nmetadata: {name: web, labels: {team: a}}\nspec: {image: nginx}", `metadata.labels["team"]`), "policy.ignoreDifferences[0]"},
 		{"the labels of a network", "labels: {prefixes: [shop.]}", ignoring("kind: Network", "metadata.labels"), "policy.ignoreDifferences[0]"},
 		{"a node keeps what its manifest does not state", "nodes: {roles: [worker]}\nlabels: {prefixes: []}", ignoring("kind: Node\nspec: {role: worker}", "spec.role", "spec.labels"), ""},
 		{"nothing at all", "images: {from: [docker.io]}", service("") + "\npolicy: {ignoreDifferences: []}", ""},
@@ -111,5 +115,53 @@ func TestAnExceptionLetsAFieldBeIgnored(t *testing.T) {
 	}
 	if got := guardrails.Check(g, m, day.AddDate(0, 0, 1)); len(got) != 1 || got[0].Rule != "mounts.binds" {
 		t.Errorf("the exception has ended: %+v", got)
+	}
+}
+
+// A key with points has two forms, in rules and in manifests. Each names the same field.
+func TestAKeyWithPointsIsOneFieldInEachForm(t *testing.T) {
+	forms := func(of string) []string { return []string{of + ".a.b", of + `["a.b"]`} }
+	// Of other kinds nothing that a rule looks at can be ignored.
+	empty := map[string]string{v1.KindService: service(""), v1.KindNetwork: "kind: Network", v1.KindSecret: driven("vault"), v1.KindConfig: "kind: Config\nspec: {data: x}"}
+	for of, manifest := range map[string]string{
+		"Service metadata.labels":                 "kind: Service\nmetadata: {name: web, labels: {a.b: x, a: x}}\nspec: {image: nginx}",
+		"Service spec.environment":                service("environment: {a.b: x, a: x}"),
+		"Service spec.containerLabels":            service("containerLabels: {a.b: x, a: x}"),
+		"Service spec.sysctls":                    service("sysctls: {a.b: x, a: x}"),
+		"Service spec.ulimits":                    service("ulimits: {a.b: 1, a: 1}"),
+		"Service spec.logging.options":            service("logging: {driver: x, options: {a.b: x, a: x}}"),
+		"Service spec.mounts[].volume.driverOpts": volume("{driverOpts: {a.b: x, a: x}}"),
+		"Service spec.mounts[].volume.labels":     volume("{labels: {a.b: x, a: x}}"),
+		"Service spec.networks[].driverOpts":      service("networks: [{name: a, driverOpts: {a.b: x, a: x}}]"),
+		"Network spec.driverOpts":                 "kind: Network\nspec: {driverOpts: {a.b: x, a: x}}",
+		"Network spec.ipam.options":               "kind: Network\nspec: {ipam: {options: {a.b: x, a: x}}}",
+		"Node spec.labels":                        "kind: Node\nspec: {labels: {a.b: x, a: x}}",
+		"Secret spec.driverOpts":                  "kind: Secret\nspec: {driver: vault, driverOpts: {a.b: x, a: x}}",
+		"Config metadata.labels":                  "kind: Config\nmetadata: {name: web, labels: {a.b: x, a: x}}\nspec: {data: x}",
+		"NodeSet spec.template.labels":            "kind: NodeSet\nspec: {selector: {}, template: {labels: {a.b: x, a: x}}}",
+		"Cluster spec.managers.candidates.labels": "kind: Cluster\nmetadata: {name: default}\nspec: {managers: {count: 1, candidates: {labels: {a.b: x, a: x}}}}",
+	} {
+		for _, rule := range forms(of) {
+			g := &config.Guardrails{Fields: []string{rule}}
+			if ps := g.Validate(); len(ps) > 0 {
+				t.Errorf("%s: %v", rule, ps)
+			}
+			kind, path, _ := strings.Cut(of, " ")
+			stated := strings.ReplaceAll(path, "[]", "[0]") + `["a.b"]`
+			if _, got := breaches(g, load(t, manifest)); got != stated {
+				t.Errorf("%s: breaks %q, want %q", rule, got, stated)
+			}
+			if empty[kind] == "" || strings.Contains(path, "[]") { // a rule about a part of a list looks at all of the list
+				continue
+			}
+			for _, ignored := range forms(path) {
+				if _, got := breaches(g, load(t, ignoring(empty[kind], ignored))); got != "policy.ignoreDifferences[0]" {
+					t.Errorf("%s, and %s is ignored: breaks %q", rule, ignored, got)
+				}
+			}
+			if _, got := breaches(g, load(t, ignoring(empty[kind], path+".a"))); got != "" {
+				t.Errorf("%s, and another key is ignored: breaks %q", rule, got)
+			}
+		}
 	}
 }

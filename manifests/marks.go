@@ -125,10 +125,46 @@ func (m marks) generic(at int32) string {
 		return ""
 	}
 	k, parent := m[at], m.generic(m[at].parent)
-	if k.name == "" && !k.key {
+	switch {
+	case k.name == "" && !k.key:
 		return parent + "[]"
+	case k.key:
+		return strings.TrimPrefix(v1.PathKey(parent, k.name), ".")
+	default:
+		return join(parent, k.name)
 	}
-	return join(parent, k.name)
+}
+
+// short reports whether no mark below one is of the sort that the rest of a path goes on with: an element of a list, or a
+// name. Then the manifest may have a short form there.
+func (m marks) short(at int32, rest string) bool {
+	for i := int(at) + 1; i < len(m); i++ {
+		if element := m[i].name == "" && !m[i].key; m[i].parent == at && element == (rest[0] == '[') {
+			return false
+		}
+	}
+	return rest[0] == '[' || rest[0] == '.'
+}
+
+// holds reports whether a value holds something at the rest of a path without indexes, such as [].name.
+func holds(v reflect.Value, rest string) bool {
+	v = lookup(v, "")
+	below, list := strings.CutPrefix(rest, "[]")
+	switch {
+	case rest == "":
+		return v.IsValid() && !v.IsZero()
+	case list && v.IsValid() && v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			if below == "" || holds(v.Index(i), below) {
+				return true
+			}
+		}
+	case !list && v.IsValid() && v.Kind() == reflect.Struct:
+		s, below := cutStep(rest)
+		f, ok := fieldsOf(v.Type()).byName[s.name]
+		return ok && holds(v.FieldByIndex(f.index), below)
+	}
+	return false
 }
 
 func join(parent, name string) string {

@@ -1,8 +1,10 @@
 package manifests
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -79,7 +81,8 @@ func (e Entry) Position(path string) Position {
 }
 
 // Stating returns the paths at which the manifest states a field, by the field's path without indexes, such as
-// spec.ports[].mode.
+// spec.ports[].mode. Keys of maps are written as v1.PathKey does. A short form states the fields that it stands for, and
+// their path is its own: networks: [a] states spec.networks[].name at spec.networks[0].
 func (e Entry) Stating(path string) []string {
 	if e.document == nil {
 		return nil
@@ -87,8 +90,13 @@ func (e Entry) Stating(path string) []string {
 	var out []string
 	all := e.document.marks.all()
 	for i := range all {
-		if i > 0 && all.generic(int32(i)) == path {
-			out = append(out, all.path(int32(i)))
+		at := int32(i)
+		rest, ok := strings.CutPrefix(path, all.generic(at))
+		if i == 0 || !ok {
+			continue
+		}
+		if rest == "" || all.short(at, rest) && holds(lookup(reflect.ValueOf(e.Object), all.path(at)), rest) {
+			out = append(out, all.path(at))
 		}
 	}
 	return out

@@ -158,6 +158,12 @@ func TestValidateGuardrails(t *testing.T) {
 		{"a field without a kind", config.Guardrails{Fields: []string{"spec.user"}}, `fields[0]: "spec.user" is not KIND PATH, such as Service spec.user`},
 		{"a field of no kind", config.Guardrails{Fields: []string{"Pod spec.user"}}, `fields[0]: "Pod" is not one of Cluster, Config, Network, Node, NodeSet, Secret, Service, Volume`},
 		{"fields of every sort", fields("Service spec.capAdd", "Service spec.mounts[].volume.driverOpts.o", "Service spec.environment.A.B", "Service policy.adopt", "Service metadata.labels", "Config spec", "Service spec.command[]", "NodeSet spec.template.labels.zone"), ""},
+		{"keys of maps", fields("Service spec.sysctls.net.core.somaxconn", `Service spec.sysctls["net.core.somaxconn"]`, "Service spec.ulimits.nofile.soft", `Service spec.ulimits["nofile"].soft`, "Service spec.ulimits.nofile"), ""},
+		{"a key of a map without quotes in its brackets", fields("Service spec.sysctls[a.b]"), `fields[0]: a Service has no field spec.sysctls[a.b]; spec.sysctls is a map, and a key in it is spec.sysctls.NAME or spec.sysctls["NAME"]`},
+		{"elements of a map", fields("Service spec.environment[]"), `fields[0]: a Service has no field spec.environment[]; spec.environment is a map, and a key in it is spec.environment.NAME or spec.environment["NAME"]`},
+		{"a map with a point at its end", fields("Service spec.sysctls."), `fields[0]: a Service has no field spec.sysctls.; spec.sysctls is a map, and a key in it is spec.sysctls.NAME or spec.sysctls["NAME"]`},
+		{"a field below a key whose values have none", fields(`Service spec.sysctls["a"].b`), `fields[0]: a Service has no field spec.sysctls["a"].b; spec.sysctls is a map, and a key in it is spec.sysctls.NAME or spec.sysctls["NAME"]`},
+		{"a field below a key that its values do not have", fields(`Service spec.ulimits["nofile"].sof`), `fields[0]: a Service has no field spec.ulimits.nofile.sof; did you mean soft?`},
 		{"a field that is misspelt", fields("Service spec.capadd"), `fields[0]: a Service has no field spec.capadd; did you mean capAdd?`},
 		{"the first step is misspelt", fields("Service specs.user"), `fields[0]: a Service has no field specs; did you mean spec?`},
 		{"a field of another kind", fields("Config spec.external", "Config spec.image"), `fields[1]: a Config has no field spec.image`},
@@ -224,6 +230,38 @@ func TestWhichRulesAreStated(t *testing.T) {
 	} {
 		if got := strings.Join(c.file.Stated(), " "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestOneForm(t *testing.T) {
+	for _, c := range []struct{ kind, path, want string }{
+		{"Service", "spec.user", "spec.user"},
+		{"Service", "spec", "spec"},
+		{"Service", "metadata.labels", "metadata.labels"},
+		{"Service", "metadata.labels.a", "metadata.labels.a"},
+		{"Service", `metadata.labels["a"]`, "metadata.labels.a"},
+		{"Service", "metadata.labels.a.b/c", `metadata.labels["a.b/c"]`},
+		{"Service", `metadata.labels["a.b/c"]`, `metadata.labels["a.b/c"]`},
+		{"Service", `metadata.labels["a\"]b"]`, `metadata.labels["a\"]b"]`},
+		{"Service", "spec.ulimits.nofile.soft", "spec.ulimits.nofile.soft"},
+		{"Service", `spec.ulimits["no.file"].soft`, `spec.ulimits["no.file"].soft`},
+		{"Service", "spec.ulimits.no.file", `spec.ulimits["no.file"]`},
+		{"Service", "spec.mounts[].volume.driverOpts.a.b", `spec.mounts[].volume.driverOpts["a.b"]`},
+		{"Service", "spec.mounts[/data].volume.labels.a.b", `spec.mounts[/data].volume.labels["a.b"]`},
+		{"Service", "spec.mounts[0].source", "spec.mounts[0].source"},
+		{"Service", "spec.mounts[/data", "spec.mounts[/data"},
+		{"Service", "spec.mounts.source", "spec.mounts.source"},
+		{"Service", "spec.users.a.b", "spec.users.a.b"},
+		{"Service", "spec.sysctls[a.b]", "spec.sysctls[a.b]"},
+		{"Service", "spec.sysctls.", "spec.sysctls."},
+		{"Service", `spec.sysctls["a`, `spec.sysctls["a`},
+		{"Service", "spec.sysctls[", "spec.sysctls["},
+		{"Service", "", ""},
+		{"Pod", "spec.labels.a.b", "spec.labels.a.b"},
+	} {
+		if got := config.OneForm(c.kind, c.path); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.kind, c.path, got, c.want)
 		}
 	}
 }

@@ -13,7 +13,8 @@ type Guardrails struct {
 	// Names are patterns of names that objects may have.
 	Names []string `json:"names,omitempty"`
 	// Fields are fields that manifests may not state, as KIND PATH, such as Service spec.user. The fields below them may
-	// not be stated either.
+	// not be stated either. The elements of a list are spec.mounts[], and a key of a map is spec.sysctls.NAME or
+	// spec.sysctls["NAME"]. A policy that .swarm-operator.yaml states for all objects counts as stated.
 	Fields []string `json:"fields,omitempty"`
 	// Labels are rules about labels.
 	Labels *LabelRules `json:"labels,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -14,13 +15,16 @@ import (
 // each can be stated. A path has [] for the elements of a list, and below a map it may have any key.
 func unknownField(t reflect.Type, path string) string {
 	for at := ""; path != ""; {
-		for t.Kind() == reflect.Pointer {
-			t = t.Elem()
-		}
+		t = pointed(t)
 		step := firstStep(path)
 		switch {
 		case t.Kind() == reflect.Map:
-			return ""
+			key, rest, ok := mapKey(t, path)
+			if !ok {
+				return fmt.Sprintf("%s%s; %s is a map, and a key in it is %s.NAME or %s[\"NAME\"]", at, path, at, at, at)
+			}
+			at, t, path = v1.PathKey(at, key), t.Elem(), rest
+			continue
 		case t.Kind() == reflect.Slice && step == "[]":
 			t = t.Elem()
 		case t.Kind() == reflect.Slice:
@@ -35,6 +39,62 @@ func unknownField(t reflect.Type, path string) string {
 		at, path = at+step, path[len(step):]
 	}
 	return ""
+}
+
+func pointed(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+// OneForm writes each key of a map in a path of a kind as v1.PathKey does, so that two paths are the same text if they name
+// the same field. People write the label a.b as labels.a.b and as labels["a.b"]. Elements of lists may have an index, a key
+// or nothing in their brackets. OneForm returns the part of a path that no object of the kind has as it is.
+func OneForm(kind, path string) string {
+	t, at := types[kind], ""
+	for t != nil && path != "" {
+		t = pointed(t)
+		step := firstStep(path)
+		switch t.Kind() {
+		case reflect.Map:
+			key, rest, ok := mapKey(t, path)
+			if !ok {
+				return at + path
+			}
+			at, t, path = v1.PathKey(at, key), t.Elem(), rest
+			continue
+		case reflect.Slice:
+			end := strings.IndexByte(path, ']')
+			if path[0] != '[' || end < 0 {
+				return at + path
+			}
+			step, t = path[:end+1], t.Elem()
+		default:
+			fields := map[string]reflect.Type{}
+			collectFields(fields, t)
+			t = fields[strings.TrimPrefix(step, ".")]
+		}
+		at, path = at+step, path[len(step):]
+	}
+	return at + path
+}
+
+// mapKey splits the key off a path that begins below a map: .NAME or ["NAME"]. A NAME may have points, because keys do. It
+// is all that follows, except a field at its end if the values of the map have fields. ok is false if there is no key.
+func mapKey(t reflect.Type, path string) (key, rest string, ok bool) {
+	fields := map[string]reflect.Type{}
+	collectFields(fields, pointed(t.Elem()))
+	if quoted, err := strconv.QuotedPrefix(strings.TrimPrefix(path, "[")); err == nil && path[0] == '[' {
+		key, _ = strconv.Unquote(quoted)
+		rest, ok = strings.CutPrefix(path[1+len(quoted):], "]")
+		return key, rest, ok && (rest == "" || rest[0] == '.' && len(fields) > 0)
+	}
+	key, ok = strings.CutPrefix(path, ".")
+	if i := strings.LastIndexByte(key, '.'); i > 0 && fields[key[i+1:]] != nil {
+		key, rest = key[:i], key[i:]
+	}
+	return key, rest, ok && key != ""
 }
 
 // firstStep returns the first step of a path, which is not empty: [], or a name and the point before it.
