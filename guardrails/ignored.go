@@ -35,7 +35,7 @@ var looksAt = map[string]map[string][]string{
 		"placement.forbid":  {"spec.placement.constraints"},
 
 		"placement.notGlobal": {"spec.mode"},
-		"resources.memory":    {"spec.resources.limits.memory"},
+		"resources.memory":    {"spec.resources.limits.memory", "spec.resources.memorySwap"},
 		"resources.cpus":      {"spec.resources.limits.cpus"},
 		"resources.pids":      {"spec.resources.limits.pids"},
 		"external.networks":   {"spec.networks"},

@@ -233,6 +233,8 @@ func (c *checking) resources(s *v1.ServiceSpec) {
 		case most == 0:
 		case is == 0:
 			c.add("resources."+name, at, "must be stated, as %s or less", mostShown)
+		case is < 0:
+			c.add("resources."+name, at, "%s is no limit; state %s or less", shown, mostShown)
 		case is > most:
 			c.add("resources."+name, at, "%s is more than %s", shown, mostShown)
 		}
@@ -240,8 +242,22 @@ func (c *checking) resources(s *v1.ServiceSpec) {
 	limit("memory", int64(limits.Memory), int64(r.Memory), limits.Memory, r.Memory)
 	limit("cpus", int64(limits.CPUs), int64(r.CPUs), limits.CPUs, r.CPUs)
 	limit("pids", limits.Pids, r.Pids, number(limits.Pids), number(r.Pids))
+	c.swap(r, s.Resources)
 	if r.Replicas > 0 && s.Replicas != nil && *s.Replicas > r.Replicas {
 		c.add("resources.replicas", "spec.replicas", "%d is more than %d", *s.Replicas, r.Replicas)
+	}
+}
+
+// swap checks the swap beside the memory. The engine allows as much of it as of memory if a service does not state it.
+func (c *checking) swap(r *config.ResourceRules, of *v1.Resources) {
+	if r.Memory == 0 || of == nil || of.MemorySwap == nil {
+		return
+	}
+	switch swap := *of.MemorySwap; {
+	case swap < 0:
+		c.add("resources.memory", "spec.resources.memorySwap", "%s is no limit; state %s or less", swap, r.Memory)
+	case v1.Bytes(swap) > r.Memory:
+		c.add("resources.memory", "spec.resources.memorySwap", "%s is more than %s", swap, r.Memory)
 	}
 }
 

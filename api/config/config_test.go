@@ -194,6 +194,8 @@ func TestValidateGuardrails(t *testing.T) {
 		{"ports backwards", config.Guardrails{Ports: &config.PortRules{Published: []string{"90-80"}}}, `ports.published[0]: "90-80" is not a port, nor a range such as 8000-8999`},
 		{"a port that is none", config.Guardrails{Ports: &config.PortRules{Published: []string{"0"}}}, `ports.published[0]: "0" is not a port, nor a range such as 8000-8999`},
 		{"a subnet that is none", config.Guardrails{Networks: &config.NetworkRules{Subnets: []string{"10.0.0.0"}}}, `networks.subnets[0]: "10.0.0.0" is not an address range such as 10.0.0.0/8`},
+		{"processes below zero", config.Guardrails{Resources: &config.ResourceRules{Pids: -1}}, `resources.pids: -1 is negative; state the most that is allowed, or remove this line`},
+		{"managers below zero", config.Guardrails{Nodes: &config.NodeRules{Managers: -1}}, `nodes.managers: -1 is negative; state the most that is allowed, or remove this line`},
 		{"a role that is none", config.Guardrails{Nodes: &config.NodeRules{Roles: []string{"managers"}}}, `nodes.roles[0]: "managers" is not one of manager, worker; did you mean manager?`},
 		{"engines", config.Guardrails{Nodes: &config.NodeRules{Engines: []string{"unix:///run/*", "tcp://10.0.*:2376", "ssh://ops@*", "ssh://[fd00::*]:22"}}}, ""},
 		{"an engine at any address", config.Guardrails{Nodes: &config.NodeRules{Engines: []string{"*"}}}, `nodes.engines[0]: "*" is not a pattern of unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST[:PORT]`},

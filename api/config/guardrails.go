@@ -149,11 +149,12 @@ type PlacementRules struct {
 
 // ResourceRules are rules about what tasks may use.
 type ResourceRules struct {
-	// Memory is the most that limits.memory may be. A service must then state it.
+	// Memory is the most that limits.memory may be. A service must then state it. memorySwap may be no more than this
+	// either.
 	Memory v1.Bytes `json:"memory,omitempty"`
 	// CPUs is the most that limits.cpus may be. A service must then state it.
 	CPUs v1.CPUs `json:"cpus,omitempty"`
-	// Pids is the most that limits.pids may be. A service must then state it.
+	// Pids is the most that limits.pids may be. A service must then state it, and -1 is no limit.
 	Pids int64 `json:"pids,omitempty"`
 	// Replicas is the most that replicas may be.
 	Replicas uint64 `json:"replicas,omitempty"`

@@ -140,9 +140,20 @@ func (ps *problems) parts(g *Guardrails) {
 		ps.each("placement.require", g.Placement.Require, constraint)
 		ps.each("placement.forbid", g.Placement.Forbid, constraint)
 	}
+	if g.Resources != nil {
+		ps.positive("resources.pids", g.Resources.Pids)
+	}
 	if g.Nodes != nil {
+		ps.positive("nodes.managers", int64(g.Nodes.Managers))
 		ps.each("nodes.roles", g.Nodes.Roles, among(v1.RoleManager, v1.RoleWorker))
 		ps.each("nodes.engines", g.Nodes.Engines, enginePattern)
+	}
+}
+
+// positive adds a problem if a number bounds nothing. 0 is a rule that is not stated.
+func (ps *problems) positive(at string, n int64) {
+	if n < 0 {
+		ps.add(at, "%d is negative; state the most that is allowed, or remove this line", n)
 	}
 }
 
