@@ -131,6 +131,24 @@ func matches(patterns []string, text string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return match(p, text) })
 }
 
+// matchesAll reports whether one of the patterns matches whatever the swarm makes of a text with templates. A * has to stand
+// for everything from the first template to the end of the last one.
+func matchesAll(patterns []string, text string) bool {
+	first, last := strings.Index(text, "{{"), strings.LastIndex(text, "}}")
+	if first < 0 {
+		return matches(patterns, text)
+	}
+	before, after := text[:first], text[max(first, last+2):]
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		for i := range len(p) {
+			if p[i] == '*' && match(p[:i+1], before) && match(p[i:], after) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // match is like path.Match, but * matches a / too, and no other character than ? has a meaning.
 func match(pattern, text string) bool {
 	p, t := 0, 0

@@ -3,6 +3,7 @@ package guardrails_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -99,7 +100,7 @@ var rules = []struct{ rule, file, keeps, breaks, path, why string }{
 	{"mounts.types", "mounts: {types: [volume]}", service("mounts: [{type: volume, source: data, target: /a}]"), service("mounts: [{type: bind, source: /a, target: /a}]"), "spec.mounts[0].type", `"bind" is not allowed; allowed: volume`},
 	{"mounts.binds", "mounts: {binds: ['/srv/shop/*']}", service("mounts: [{type: bind, source: /srv/shop/a, target: /a}]"), service("mounts: [{type: bind, source: /srv/shop/../x, target: /a}]"), "spec.mounts[0].source", `"/srv/shop/../x" is not allowed; allowed: /srv/shop/*, and nothing that is deeper`},
 	{"mounts.readOnlyBinds", "mounts: {readOnlyBinds: true}", service("mounts: [{type: bind, source: /a, target: /a, readOnly: true}, {type: volume, source: data, target: /b}]"), service("mounts: [{type: bind, source: /a, target: /a}]"), "spec.mounts[0].source", "a bind must be read-only: state readOnly: true"},
-	{"mounts.noDockerSocket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /srv, target: /a}]"), service("mounts: [{type: bind, source: /var/run, target: /a}]"), "spec.mounts[0].source", `"/var/run" has the socket of the engine, and whoever can write to that is root on every node`},
+	{"mounts.noDockerSocket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /srv, target: /a}]"), service("mounts: [{type: bind, source: /var/run, target: /a}]"), "spec.mounts[0].source", `"/var/run" has the socket of the engine or of containerd in it, and whoever can write to that is root on the node`},
 	{"mounts.volumes", "mounts: {volumes: ['shop_*']}", service("mounts: [{type: volume, source: shop_data, target: /a}]"), service("mounts: [{type: volume, source: data, target: /a}]"), "spec.mounts[0].source", `"data" is not allowed; allowed: shop_*`},
 	{"mounts.drivers", "mounts: {drivers: [local, rexray]}", service("mounts: [{type: volume, source: data, target: /a, volume: {driver: rexray}}]"), service("mounts: [{type: volume, source: data, target: /a, volume: {driver: other}}]"), "spec.mounts[0].volume.driver", `"other" is not allowed; allowed: local, rexray`},
 	{"containers.capabilities", "containers: {capabilities: [NET_BIND_SERVICE]}", service("capAdd: [CAP_NET_BIND_SERVICE]"), service("capAdd: [ALL]"), "spec.capAdd[0]", "ALL is not allowed; allowed: NET_BIND_SERVICE"},
@@ -238,7 +239,35 @@ func TestVariationsOfRules(t *testing.T) {
 		{"a volume that is a bind of what is deeper", "mounts: {binds: ['/srv/shop/*']}", volume("{driverOpts: {type: none, o: bind, device: /srv/shop/a/b}}"), "spec.mounts[0].volume.driverOpts"},
 		{"a volume that is another bind", "mounts: {binds: [/srv/shop]}", volume("{driver: local, driverOpts: {type: nfs, o: 'ro,bind', device: /etc}}"), "spec.mounts[0].volume.driverOpts"},
 		{"a volume that can be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: bind, device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
-		{"a volume that cannot be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'rbind,ro', device: /srv}}"), ""},
+		{"a volume that cannot be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'bind,ro', device: /srv}}"), ""},
+		{"a volume of which one mount cannot be written", "mounts: {readOnlyBinds: true}", service("mounts: [{type: volume, source: data, target: /a, readOnly: true, volume: {driverOpts: {type: none, o: bind, device: /srv}}}]"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume below which something can be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'rbind,ro', device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume that a propagation makes recursive", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'bind,ro,rslave', device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume with a propagation that is not recursive", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'bind,ro,private', device: /srv}}"), ""},
+		{"a volume that can be written after all", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'bind,ro,rw', device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume that cannot be written after all", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'rw,bind,,ro,', device: /srv}}"), ""},
+		{"a volume with a word that only looks like ro", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'bind,RO', device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume with a space before ro", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'bind, ro', device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume with the options of defaults", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'bind,defaults', device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume with defaults, and ro", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'ro,defaults,bind', device: /srv}}"), ""},
+		{"a volume that a template makes writable", "mounts: {readOnlyBinds: true}", volume(`{driverOpts: {type: none, o: 'bind,ro,{{"rw"}}', device: /srv}}`), "spec.mounts[0].volume.driverOpts"},
+		{"a volume that no word makes a bind", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'BIND,ro', device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume of another machine that can be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: nfs, o: 'addr=nas,rw', device: ':/a'}}"), ""},
+		{"a bind with what the node mounts below it later", "mounts: {readOnlyBinds: true}", service("mounts: [{type: bind, source: /srv, target: /a, readOnly: true, bind: {propagation: rslave}}]"), "spec.mounts[0].bind.propagation"},
+		{"a bind with the propagation that is the default", "mounts: {readOnlyBinds: true}", service("mounts: [{type: bind, source: /srv, target: /a, readOnly: true, bind: {propagation: rprivate}}]"), ""},
+		{"a bind with a propagation, if it may be written", "mounts: {binds: [/srv]}", service("mounts: [{type: bind, source: /srv, target: /a, bind: {propagation: rslave}}]"), ""},
+		{"a device behind a link", "mounts: {binds: ['/srv/shop/*']}", volume("{driverOpts: {type: none, o: bind, device: /srv/shop/a/link/..}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a device that begins where the engine runs", "mounts: {noDockerSocket: true}", volume("{driverOpts: {type: none, o: bind, device: run}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a device with points in a name", "mounts: {binds: [/srv/..shop]}", volume("{driverOpts: {type: none, o: bind, device: /srv/..shop}}"), ""},
+		{"a named pipe, where binds are listed", "mounts: {binds: [/srv]}", service(`mounts: [{type: npipe, source: '\\.\pipe\docker_engine', target: '\\.\pipe\docker_engine'}]`), "spec.mounts[0].source"},
+		{"a named pipe, where every bind is allowed", "mounts: {binds: [/]}", service(`mounts: [{type: npipe, source: '\\.\pipe\a', target: '\\.\pipe\a'}]`), ""},
+		{"a named pipe that types allow", "mounts: {types: [npipe], binds: []}", service(`mounts: [{type: npipe, source: '\\.\pipe\a', target: '\\.\pipe\a'}]`), ""},
+		{"a name of a volume with a template", "mounts: {volumes: ['shop_*']}", service("mounts: [{type: volume, source: 'shop_{{.Task.Slot}}', target: /a}]"), ""},
+		{"a name of a volume with a template between texts", "mounts: {volumes: ['*op_*ta']}", service(`mounts: [{type: volume, source: 'shop_{{"}}"}}{{.Task.Slot}}data', target: /a}]`), ""},
+		{"a name of a volume that the service has", "mounts: {volumes: [web-data]}", service("mounts: [{type: volume, source: '{{.Service.Name}}-data', target: /a}]"), ""},
+		{"a name of a volume that only a template has", "mounts: {volumes: ['*shop*']}", service(`mounts: [{type: volume, source: '{{if ""}}shop{{end}}other', target: /a}]`), "spec.mounts[0].source"},
+		{"a name of a volume of one character", "mounts: {volumes: ['data-?']}", service("mounts: [{type: volume, source: 'data-{{.Task.Slot}}', target: /a}]"), "spec.mounts[0].source"},
+		{"a cluster volume that only a template has", "mounts: {volumes: ['*shop*']}\nexternal: {volumes: ['*shop*']}", cluster(`{{if ""}}shop{{end}}other`), "spec.mounts[0].source spec.mounts[0].source"},
 		{"as many processes as there may be", "resources: {pids: 100}", service("resources: {limits: {pids: -1}}"), "spec.resources.limits.pids"},
 		{"no limit of processes", "resources: {pids: 100}", service("resources: {limits: {pids: 0}}"), "spec.resources.limits.pids"},
 		{"no limit of memory", "resources: {memory: 1GiB}", service("resources: {limits: {memory: 0}}"), "spec.resources.limits.memory"},
@@ -364,6 +393,43 @@ func TestVariationsOfRules(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// The text says how a path leads to the socket.
+func TestHowAPathLeadsToTheSocket(t *testing.T) {
+	const links, root = "leads below /proc, where links reach every file of the node, the socket of the engine too", ", and whoever can write to that is root on the node"
+	for dir, want := range map[string]string{
+		"/":                               "has the socket of the engine or of containerd in it" + root,
+		"/run":                            "has the socket of the engine or of containerd in it" + root,
+		"/run/containerd":                 "has the socket of the engine or of containerd in it" + root,
+		"/run/docker.sock":                "is the socket of the engine or of containerd" + root,
+		"/var/run/../run/docker.sock":     "is the socket of the engine or of containerd" + root,
+		"/run/docker":                     "is where the engine or containerd keeps its sockets" + root,
+		"/run/docker/plugins":             "is where the engine or containerd keeps its sockets" + root,
+		"/var/run/containerd/fifo":        "is where the engine or containerd keeps its sockets" + root,
+		"/home/x/.docker/run/docker.sock": "has the name of the socket of the engine" + root,
+		"/proc/1/root":                    links,
+		"/proc/self/root/run/docker.sock": links,
+		"/dev/fd":                         links,
+		"/dev/fd/7":                       links,
+		"/dev/stdin":                      links,
+		"/proc":                           "",
+		"/dev":                            "",
+		"/dev/shm":                        "",
+		"/run/dockers":                    "",
+		"/srv":                            "",
+	} {
+		var got string
+		for _, b := range guardrails.Check(read(t, "mounts: {noDockerSocket: true}"), load(t, bound(dir)), day) {
+			got = b.Why
+		}
+		if want != "" {
+			want = strconv.Quote(dir) + " " + want
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", dir, got, want)
+		}
 	}
 }
 

@@ -17,12 +17,26 @@ var sockets = []string{"/var/run/docker.sock", "/run/docker.sock", "/run/contain
 // /proc itself follows none of them.
 var links = []string{"/proc", "/dev/fd"}
 
-// socketIn reports whether a path of a node is the socket of an engine, or a directory that has it.
-func socketIn(name string) bool {
+// open are links to what is below /proc.
+var open = []string{"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"}
+
+// socketAt says how a path of a node leads to the socket of an engine. It returns "" if it does not.
+func socketAt(name string) string {
 	name = path.Clean(name)
-	return slices.ContainsFunc(sockets, func(s string) bool {
-		return name == s || name == "/" || strings.HasPrefix(s, name+"/") || strings.HasPrefix(name, s+"/")
-	}) || path.Base(name) == "docker.sock" || slices.ContainsFunc(links, func(dir string) bool { return strings.HasPrefix(name, dir+"/") })
+	const root = ", and whoever can write to that is root on the node"
+	switch below := func(dir string) bool { return strings.HasPrefix(name, dir+"/") }; {
+	case slices.Contains(open, name), slices.ContainsFunc(links, below):
+		return "leads below /proc, where links reach every file of the node, the socket of the engine too"
+	case name == "/", slices.ContainsFunc(sockets, func(s string) bool { return strings.HasPrefix(s, name+"/") }):
+		return "has the socket of the engine or of containerd in it" + root
+	case slices.Contains(sockets, name) && strings.HasSuffix(name, ".sock"):
+		return "is the socket of the engine or of containerd" + root
+	case slices.Contains(sockets, name), slices.ContainsFunc(sockets, below):
+		return "is where the engine or containerd keeps its sockets" + root
+	case path.Base(name) == "docker.sock":
+		return "has the name of the socket of the engine" + root
+	}
+	return ""
 }
 
 func (c *checking) mounts(mounts []v1.Mount) {
@@ -35,16 +49,15 @@ func (c *checking) mounts(mounts []v1.Mount) {
 		c.oneOf("mounts.types", at("spec.mounts", i, "type"), r.Types, m.Type)
 		switch m.Type {
 		case "bind":
-			c.bind(r, source, m.Source, m.ReadOnly)
+			c.bind(r, source, m.Source)
+			c.readOnly(r, i, m)
 		case "npipe":
-			if r.NoDockerSocket {
-				c.add("mounts.noDockerSocket", source, "a named pipe may be that of the engine")
-			}
+			c.pipe(r, source, m.Source)
 		case "cluster":
-			c.oneOf("mounts.volumes", source, r.Volumes, m.Source)
+			c.volumeName(r, source, m.Source)
 		case "volume":
 			if m.Source != "" {
-				c.oneOf("mounts.volumes", source, r.Volumes, m.Source)
+				c.volumeName(r, source, m.Source)
 			}
 			c.volume(r, i, m)
 		}
@@ -66,8 +79,18 @@ func (c *checking) resolved(dir string) (out string, known bool) {
 	return out, !strings.Contains(out, "{{")
 }
 
+// volumeName checks the name of a volume. A template may become any text.
+func (c *checking) volumeName(r *config.MountRules, at, name string) {
+	if r.Volumes == nil {
+		return
+	}
+	if name = ownName.ReplaceAllLiteralString(name, c.of.Object.Key().Name); !matchesAll(r.Volumes, name) {
+		c.add("mounts.volumes", at, "%q is not allowed; allowed: %s", name, list(r.Volumes))
+	}
+}
+
 // bind checks a directory of the node that is mounted.
-func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
+func (c *checking) bind(r *config.MountRules, at, dir string) {
 	dir, known := c.resolved(dir)
 	switch {
 	case !known:
@@ -79,11 +102,32 @@ func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
 		}
 		c.add("mounts.binds", at, "%q is not allowed; allowed: %s%s", dir, list(r.Binds), deeper)
 	}
-	if r.ReadOnlyBinds && !readOnly {
-		c.add("mounts.readOnlyBinds", at, "a bind must be read-only: state readOnly: true")
+	if why := socketAt(dir); r.NoDockerSocket && known && why != "" {
+		c.add("mounts.noDockerSocket", at, "%q %s", dir, why)
 	}
-	if r.NoDockerSocket && socketIn(dir) {
-		c.add("mounts.noDockerSocket", at, "%q has the socket of the engine, and whoever can write to that is root on every node", dir)
+}
+
+// readOnly checks that a bind is read-only, with all that is mounted below it. What the node mounts there later comes
+// into the container as it is on the node, except with the propagation rprivate.
+func (c *checking) readOnly(r *config.MountRules, i int, m v1.Mount) {
+	if !r.ReadOnlyBinds {
+		return
+	}
+	if !m.ReadOnly {
+		c.add("mounts.readOnlyBinds", at("spec.mounts", i, "source"), "a bind must be read-only: state readOnly: true")
+	}
+	if b := m.Bind; b != nil && b.Propagation != "" && b.Propagation != "rprivate" {
+		c.add("mounts.readOnlyBinds", at("spec.mounts", i, "bind.propagation"), "%s is not allowed: what the node mounts below the bind later could be written; state rprivate, or remove this line", b.Propagation)
+	}
+}
+
+// pipe checks a named pipe of a node with Windows. A rule about binds can list none, so types has to.
+func (c *checking) pipe(r *config.MountRules, at, name string) {
+	if r.NoDockerSocket {
+		c.add("mounts.noDockerSocket", at, "a named pipe may be that of the engine")
+	}
+	if r.Binds != nil && !slices.Contains(r.Binds, "/") && !slices.Contains(r.Types, "npipe") {
+		c.add("mounts.binds", at, "%q is a named pipe of the node, which is not allowed; state npipe in mounts.types to allow it", name)
 	}
 }
 
@@ -152,14 +196,17 @@ func (c *checking) volume(r *config.MountRules, i int, m v1.Mount) {
 	}
 	here := at("spec.mounts", i, "volume.driverOpts")
 	words := strings.Split(options["o"], ",")
+	templates := strings.Contains(options["o"], "{{")
 	switch {
-	case slices.Contains(words, "bind") || slices.Contains(words, "rbind"): // whatever the type
+	case !templates && isBind(words): // whatever the type
 		if noBinds(r) {
 			c.add("mounts.types", here, "these options make the volume a bind, which is not allowed; allowed: %s", list(r.Types))
 		}
-		c.bind(r, here, options["device"], m.ReadOnly || slices.Contains(words, "ro"))
+		if c.device(r, here, options["device"]); r.ReadOnlyBinds && !readOnly(words) {
+			c.add("mounts.readOnlyBinds", here, "a volume that is a bind must be read-only by these options, because other services may mount it too: state o: bind,ro")
+		}
 	case len(options) == 0 || onlySize(options):
-	case slices.Contains(remote, options["type"]) && !strings.Contains(options["o"], "{{"):
+	case !templates && slices.Contains(remote, options["type"]):
 	default:
 		const anything = "a volume of type %q with these options may mount anything of the node; allowed are binds, and the types %s"
 		if noBinds(r) {
@@ -169,6 +216,43 @@ func (c *checking) volume(r *config.MountRules, i int, m v1.Mount) {
 			c.add("mounts.readOnlyBinds", here, anything, options["type"], list(remote))
 		}
 	}
+}
+
+// device checks the directory that a volume binds. The engine brings the source of a bind into its shortest form before it
+// mounts it. The device of a volume goes to the kernel as it is: a .. behind a link leads to where the link does, and a
+// path that does not begin with / begins where the engine runs.
+func (c *checking) device(r *config.MountRules, at, dir string) {
+	if !path.IsAbs(dir) || slices.Contains(strings.Split(dir, "/"), "..") {
+		c.unknown(r, at, "the device %q may become any path: state one that begins with / and has no ..", dir)
+		return
+	}
+	c.bind(r, at, dir)
+}
+
+// isBind reports whether the words of mount options make a bind. The driver local takes a word as it is, with its case and
+// its spaces, and gives words that it does not know to the file system.
+func isBind(words []string) bool {
+	return slices.Contains(words, "bind") || slices.Contains(words, "rbind")
+}
+
+// recursive are words that mount what is below a directory with it.
+var recursive = []string{"rbind", "rprivate", "rshared", "rslave", "runbindable"}
+
+// readOnly reports whether the words of mount options make a bind read-only. The last one of ro and rw counts. The kernel
+// then makes the bind read-only, and not what is mounted below, so that must not be mounted with it.
+func readOnly(words []string) bool {
+	is := false
+	for _, word := range words {
+		switch {
+		case word == "ro":
+			is = true
+		case word == "rw":
+			is = false
+		case slices.Contains(recursive, word):
+			return false
+		}
+	}
+	return is
 }
 
 // onlySize reports whether options only bound the size of a volume, so that nothing is mounted.

@@ -214,8 +214,15 @@ func (c *checking) uses(s *v1.ServiceSpec) {
 		if name := m.ClusterVolume(); name != "" {
 			c.external("volumes", v1.KindVolume, name, c.theirs(v1.KindVolume, name), here)
 		} else if m.Type == "cluster" { // a group or a template: the swarm chooses the volume, and it may be anybody's
-			c.external("volumes", v1.KindVolume, m.Source, true, here)
+			c.anyVolume(m.Source, here)
 		}
+	}
+}
+
+// anyVolume checks a group of cluster volumes, or a source with a template.
+func (c *checking) anyVolume(source, at string) {
+	if e := c.rules.External; e != nil && e.Volumes != nil && !matchesAll(e.Volumes, source) {
+		c.add("external.volumes", at, "%q is not allowed; allowed: %s", source, list(e.Volumes))
 	}
 }
 

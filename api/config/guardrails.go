@@ -71,15 +71,18 @@ type MountRules struct {
 	// Binds are directories of nodes that may be mounted, such as /srv/shop, or /srv/shop/* for the directories in it, but not
 	// what is deeper: a service that can write to a directory could put a link to anywhere there, and mount that. So no entry
 	// may be below another. With readOnlyBinds what is below an entry may be mounted too. The same holds for what a volume of
-	// the driver local mounts by its options, except from NFS or CIFS and for a tmpfs. / allows everything.
+	// the driver local mounts by its options, except from NFS or CIFS and for a tmpfs. / allows everything. Unless
+	// / is stated, a named pipe needs npipe in types.
 	Binds []string `json:"binds,omitempty"`
-	// ReadOnlyBinds is true if binds must be read-only.
+	// ReadOnlyBinds is true if binds must be read-only, and have the propagation rprivate, which is the default. A volume
+	// of the driver local that is a bind must be read-only by its own options (o: bind,ro), because other services may
+	// mount it too.
 	ReadOnlyBinds bool `json:"readOnlyBinds,omitempty"`
-	// NoDockerSocket is true if nobody may mount the socket of an engine or of containerd, a directory that it is in, or
-	// what is below /proc, where links lead to any directory. It looks at paths, and not at links that a service makes in a
-	// directory that it can write to: state binds as well.
+	// NoDockerSocket is true if nobody may mount the socket of an engine or of containerd, a directory that it is in, a
+	// named pipe, or what is below /proc, where links lead to any directory. It looks at paths, and not at links that a
+	// service makes in a directory that it can write to: state binds as well.
 	NoDockerSocket bool `json:"noDockerSocket,omitempty"`
-	// Volumes are patterns of names of volumes.
+	// Volumes are patterns of names of volumes. If a name has a template, a pattern must match whatever it becomes.
 	Volumes []string `json:"volumes,omitempty"`
 	// Drivers are the volume drivers that mounts and Volumes may state. If it is not stated, and binds, readOnlyBinds,
 	// noDockerSocket or types without bind is, only local is allowed, because a plugin may mount any directory of a node.
@@ -170,7 +173,8 @@ type ExternalRules struct {
 	// Secrets are names of secrets. If it is stated, the source takes over no other secret that it did not make.
 	Secrets []string `json:"secrets,omitempty"`
 	// Volumes are names of cluster volumes, and group:GROUP for any volume of a group. A mount whose source has a template
-	// needs a pattern that matches all of its text. If it is stated, the source takes over no other cluster volume.
+	// needs a pattern that matches whatever the template becomes. If it is stated, the source takes over no other cluster
+	// volume.
 	Volumes []string `json:"volumes,omitempty"`
 }
 
