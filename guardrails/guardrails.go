@@ -185,6 +185,9 @@ func (c *checking) any() {
 		for _, stated := range c.of.States(config.OneForm(kind, at)) {
 			c.add("fields", stated, "must not be stated")
 		}
+		if stated := c.byDefault(at); stated != "" {
+			c.add("fields", stated, "must not be stated, and .swarm-operator.yaml states it for all objects")
+		}
 	}
 	if l := c.rules.Labels; l != nil {
 		c.labels(l.Prefixes, "metadata.labels", meta.Metadata.Labels)
@@ -198,6 +201,38 @@ func (c *checking) any() {
 			c.add("policies.noPrune", "policy.prune", "true is not allowed")
 		}
 	}
+}
+
+// byDefault returns the first field of a policy at a path, or below it, that the source states for its objects and the
+// manifest does not state itself. It returns "" if there is none.
+func (c *checking) byDefault(at string) string {
+	kind, own := c.of.Object.Key().Kind, c.of.Object.Meta().Policy
+	d := c.of.Defaults.For(kind)
+	if slices.Contains([]string{v1.KindCluster, v1.KindNode, v1.KindNodeSet}, kind) { // these have no defaults
+		return ""
+	}
+	for _, f := range []struct {
+		at     string
+		counts bool
+	}{
+		{"policy.adopt", d.Adopt != "" && own.Adopt == ""},
+		{"policy.prune", d.Prune != nil && own.Prune == nil},
+		{"policy.enforce", d.Enforce != nil && own.Enforce == nil},
+	} {
+		if f.counts && isBelow(f.at, at) {
+			return f.at
+		}
+	}
+	return ""
+}
+
+// Allowed returns the defaults of a source that a file allows. The default of prune counts for objects whose
+// manifest is gone too, and Check sees none of these.
+func Allowed(g *config.Guardrails, d v1.Defaults) v1.Defaults {
+	if g != nil && g.Mode != config.Warn && g.Policies != nil && g.Policies.NoPrune && d.Policy.Prune != nil && *d.Policy.Prune {
+		d.Policy.Prune = nil
+	}
+	return d
 }
 
 func (c *checking) labels(prefixes []string, at string, labels map[string]string) {

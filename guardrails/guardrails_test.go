@@ -574,3 +574,56 @@ func TestWhatMayOnlyBeTheSourcesOwn(t *testing.T) {
 		t.Errorf("without a file: %q", got)
 	}
 }
+
+// What the source states for all of its objects counts as if each manifest stated it.
+func TestFieldsThatTheSourceStatesForAll(t *testing.T) {
+	yes := true
+	for _, c := range []struct {
+		name, fields, manifest string
+		defaults               v1.DefaultPolicy
+		want                   string
+	}{
+		{"the field", "Service policy.adopt", service(""), v1.DefaultPolicy{Adopt: v1.AdoptTakeover}, "policy.adopt"},
+		{"a field that has it", "Service policy", service(""), v1.DefaultPolicy{Prune: &yes}, "policy.prune"},
+		{"another field", "Service policy.adopt", service(""), v1.DefaultPolicy{Enforce: &yes}, ""},
+		{"enforce", "Service policy.enforce", service(""), v1.DefaultPolicy{Enforce: &yes}, "policy.enforce"},
+		{"the manifest states it too", "Service policy.adopt", service("") + "\npolicy: {adopt: never}", v1.DefaultPolicy{Adopt: v1.AdoptTakeover}, "policy.adopt"},
+		{"an object that has no defaults", "Node policy.enforce", "kind: Node", v1.DefaultPolicy{Enforce: &yes}, ""},
+		{"an object with data, which no default prunes", "Volume policy.prune", csi, v1.DefaultPolicy{Prune: &yes}, ""},
+	} {
+		m := load(t, c.manifest)
+		m.Defaults = c.defaults
+		if _, got := breaches(read(t, "fields: ["+c.fields+"]"), m); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// Objects whose manifests are gone break no rule, and the default of prune counts for them.
+func TestADefaultThatARuleForbidsCountsForNobody(t *testing.T) {
+	yes, no := true, false
+	for _, c := range []struct {
+		name, file string
+		prune      *bool
+		want       bool
+	}{
+		{"the rule", "policies: {noPrune: true}", &yes, false},
+		{"another rule", "policies: {noTakeover: true}", &yes, true},
+		{"another part", "kinds: [Service]", &yes, true},
+		{"a warning", "mode: warn\npolicies: {noPrune: true}", &yes, true},
+		{"no prune", "policies: {noPrune: true}", &no, false},
+		{"nothing", "policies: {noPrune: true}", nil, false},
+	} {
+		d := v1.Defaults{Policy: v1.DefaultPolicy{Adopt: v1.AdoptNever, Prune: c.prune}}
+		got := guardrails.Allowed(read(t, c.file), d).Policy
+		if prunes := got.Prune != nil && *got.Prune; prunes != c.want || got.Adopt != v1.AdoptNever {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+		if d.Policy.Prune != c.prune {
+			t.Errorf("%s: the source's own defaults are changed", c.name)
+		}
+	}
+	if got := guardrails.Allowed(nil, v1.Defaults{Policy: v1.DefaultPolicy{Prune: &yes}}); got.Policy.Prune != &yes {
+		t.Error("without a file nothing is forbidden")
+	}
+}

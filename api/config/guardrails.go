@@ -213,7 +213,8 @@ type OutsideRules struct {
 type PolicyRules struct {
 	// NoTakeover is true if no object may be taken over while it differs (adopt: takeover).
 	NoTakeover bool `json:"noTakeover,omitempty"`
-	// NoPrune is true if nothing that others made may be removed with its manifest (prune: true).
+	// NoPrune is true if nothing that others made may be removed with its manifest (prune: true). What .swarm-operator.yaml
+	// says of prune then does not count for objects whose manifest is gone.
 	NoPrune bool `json:"noPrune,omitempty"`
 }
 

@@ -48,6 +48,14 @@ func (g *Guards) OwnOnly() map[v1.Key]string {
 	return g.ownOnly
 }
 
+// allowed returns the defaults of a source without those that a rule forbids.
+func (g *Guards) allowed(d v1.Defaults) v1.Defaults {
+	if g == nil {
+		return d
+	}
+	return guardrails.Allowed(g.file, d)
+}
+
 // outdated reports whether exceptions may have ended since the last check.
 func (g *Guards) outdated() bool {
 	return g != nil && len(g.file.Exceptions) > 0 && g.day != g.today()

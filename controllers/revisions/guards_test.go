@@ -8,6 +8,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func TestGuards(t *testing.T) {
@@ -109,5 +110,24 @@ func TestWhatMayNotBeTakenOver(t *testing.T) {
 	of("a warning")
 	if got := NewGuards(nil, nil).OwnOnly(); got != nil {
 		t.Errorf("without a file: %v", got)
+	}
+}
+
+// A rule that forbids to prune counts for objects whose manifests are gone too: the source's default for these is not used.
+func TestADefaultThatARuleForbidsIsNotUsed(t *testing.T) {
+	const web = "apiVersion: " + v1.APIVersion + "\nkind: Service\nmetadata: {name: web}\nspec: {image: nginx}\npolicy: {prune: false}\n"
+	tree := fstest.MapFS{"web.yaml": {Data: []byte(web)}, ".swarm-operator.yaml": {Data: []byte("defaults: {policy: {prune: true, adopt: never}}\n")}}
+	for name, c := range map[string]struct {
+		guards *Guards
+		want   bool
+	}{
+		"without guardrails": {nil, true},
+		"the rule":           {NewGuards(&config.Guardrails{Policies: &config.PolicyRules{NoPrune: true}}, time.Now), false},
+		"another rule":       {NewGuards(&config.Guardrails{Policies: &config.PolicyRules{NoTakeover: true}}, time.Now), true},
+	} {
+		read := New(Options{Path: ".", Guards: c.guards}).load(git.Commit{Tree: tree})
+		if d := read.Defaults.Policy; len(read.Problems) > 0 || (d.Prune != nil && *d.Prune) != c.want || d.Adopt != v1.AdoptNever {
+			t.Errorf("%s: %+v %v", name, d, read.Problems)
+		}
 	}
 }

@@ -120,7 +120,7 @@ func (r *Reader) load(commit git.Commit) *Revision {
 		return r.last
 	}
 	set, problems := r.Loader.Load(commit.Tree, r.Path)
-	read := &Revision{Commit: commit, name: set.Name, Defaults: set.Defaults, Shown: set.Show, Problems: problems, Held: set.Held, Notices: set.Notices, Stays: map[v1.Key]string{}, OwnOnly: r.Guards.OwnOnly()}
+	read := &Revision{Commit: commit, name: set.Name, Defaults: r.Guards.allowed(set.Defaults), Shown: set.Show, Problems: problems, Held: set.Held, Notices: set.Notices, Stays: map[v1.Key]string{}, OwnOnly: r.Guards.OwnOnly()}
 	read.Entries = make([]kinds.Entry, 0, len(set.Entries))
 	if r.OnProblem == Whole {
 		for i := range read.Problems {
