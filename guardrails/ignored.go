@@ -48,7 +48,7 @@ var looksAt = map[string]map[string][]string{
 		"networks.drivers":       {"spec.driver"},
 		"networks.subnets":       {"spec.ipam.config"},
 		"networks.notAttachable": {"spec.attachable"},
-		"networks.encrypted":     {"spec.driverOpts"},
+		"networks.encrypted":     {"spec.driverOpts", "spec.driver"},
 	},
 	v1.KindConfig: {"labels.prefixes": {"metadata.labels"}},
 	v1.KindSecret: {"labels.prefixes": {"metadata.labels"}, "external.secrets": {"spec.driver"}, "outside.secretDrivers": {"spec.driver"}},

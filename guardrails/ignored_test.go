@@ -94,6 +94,7 @@ func TestWhatMayBeIgnored(t *testing.T) {
 		{"a required label with points, without quotes", "labels: {required: [team.b]}", ignoring("kind: Service\nmetadata: {name: web, labels: {team.b: a}}\nspec: {image: nginx}", "metadata.labels.team.b"), "policy.ignoreDifferences[0]"},
 		{"a required label in quotes that it does not need", "labels: {required: [team]}", ignoring("kind: Service\nmetadata: {name: web, labels: {team: a}}\nspec: {image: nginx}", `metadata.labels["team"]`), "policy.ignoreDifferences[0]"},
 		{"swap that the node may have in any amount", "resources: {memory: 1GiB}", ignoring(service("resources: {limits: {memory: 1GiB}}"), "spec.resources.memorySwap"), "policy.ignoreDifferences[0]"},
+		{"the driver, by which a network has to be encrypted", "networks: {encrypted: true}", ignoring("kind: Network\nspec: {driver: weave}", "spec.driver"), "policy.ignoreDifferences[0]"},
 		{"the labels of a network", "labels: {prefixes: [shop.]}", ignoring("kind: Network", "metadata.labels"), "policy.ignoreDifferences[0]"},
 		{"a node keeps what its manifest does not state", "nodes: {roles: [worker]}\nlabels: {prefixes: []}", ignoring("kind: Node\nspec: {role: worker}", "spec.role", "spec.labels"), ""},
 		{"nothing at all", "images: {from: [docker.io]}", service("") + "\npolicy: {ignoreDifferences: []}", ""},
