@@ -565,15 +565,10 @@ metadata: {name: unstated}
 `},
 		{"platforms and numbers that a manifest stated", func(f *fake) {
 			one := uint64(1)
-			const pinned = "nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-			for _, name := range []string{"a", "b", "c"} {
+			for _, name := range []string{"a", "b"} {
 				f.service(name, func(s *swarm.ServiceSpec) {
 					s.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}}
-					s.TaskTemplate.ContainerSpec.Image = pinned
-					if name == "c" {
-						s.Labels = map[string]string{v1.LabelApplied: diff.NewApplied([]diff.Leaf{{Path: "spec.image", Text: pinned, Stated: true}}).String()}
-						return
-					}
+					s.TaskTemplate.ContainerSpec.Image = "nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 					s.TaskTemplate.Placement = &swarm.Placement{Platforms: []swarm.Platform{{OS: "linux", Architecture: "arm64"}}}
 					if name == "a" {
 						stated := []diff.Leaf{{Path: "spec.placement.platforms", Stated: true}, {Path: "spec.replicas", Stated: true}}
@@ -593,10 +588,70 @@ spec:
 kind: Service
 metadata: {name: b}
 spec: {image: nginx:1.27}
--- services/c.yaml
+`},
+		// The applied label tells which platforms the operator added to a digest that a manifest stated.
+		{"platforms beside a digest that a manifest stated", func(f *fake) {
+			const digest = "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+			for name, c := range map[string]struct {
+				live, stated string // images; stated is empty if others made the service
+				platforms    bool   // whether the manifest stated them
+			}{
+				"added":         {"nginx:1.27" + digest, "nginx:1.27" + digest, false},
+				"added-bare":    {"nginx" + digest, "nginx" + digest, false},
+				"stated":        {"nginx:1.27" + digest, "nginx:1.27" + digest, true},
+				"stated-bare":   {"nginx" + digest, "nginx" + digest, true},
+				"of-others":     {"nginx" + digest, "", false},
+				"set-by-others": {"nginx" + digest, "nginx:1.26", false},
+			} {
+				f.service(name, func(s *swarm.ServiceSpec) {
+					s.TaskTemplate.ContainerSpec.Image = c.live
+					s.TaskTemplate.Placement = &swarm.Placement{
+						Constraints: []string{"node.role == worker"}, Platforms: []swarm.Platform{{OS: "linux", Architecture: "arm64"}},
+					}
+					if c.stated == "" {
+						return
+					}
+					stated := []diff.Leaf{{Path: "spec.image", Text: c.stated, Stated: true}, {Path: "spec.placement.platforms", Stated: c.platforms}}
+					s.Labels = map[string]string{v1.LabelApplied: diff.NewApplied(stated).String()}
+				})
+			}
+		}, Options{}, `
+-- services/added.yaml
 kind: Service
-metadata: {name: c}
-spec: {image: nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}
+metadata: {name: added}
+spec:
+  image: nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  placement: {constraints: [node.role == worker]}
+-- services/added-bare.yaml
+kind: Service
+metadata: {name: added-bare}
+spec:
+  image: nginx@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  placement: {constraints: [node.role == worker]}
+-- services/of-others.yaml
+kind: Service
+metadata: {name: of-others}
+spec:
+  image: nginx@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  placement: {constraints: [node.role == worker], platforms: [{os: linux, architecture: arm64}]}
+-- services/set-by-others.yaml
+kind: Service
+metadata: {name: set-by-others}
+spec:
+  image: nginx@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  placement: {constraints: [node.role == worker], platforms: [{os: linux, architecture: arm64}]}
+-- services/stated.yaml
+kind: Service
+metadata: {name: stated}
+spec:
+  image: nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  placement: {constraints: [node.role == worker], platforms: [{os: linux, architecture: arm64}]}
+-- services/stated-bare.yaml
+kind: Service
+metadata: {name: stated-bare}
+spec:
+  image: nginx@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  placement: {constraints: [node.role == worker], platforms: [{os: linux, architecture: arm64}]}
 `},
 		{"jobs", func(f *fake) {
 			one, three := uint64(1), uint64(3)

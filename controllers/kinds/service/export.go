@@ -44,13 +44,21 @@ func exportOne(in kinds.Export, l *kinds.Live) *v1.Service {
 }
 
 // unpin leaves out the digest that a client added to a tag, and the platforms that it added with the digest, unless a
-// manifest stated them.
+// manifest stated them. If a manifest stated the digest, the applied label says so, and it also says whether that manifest
+// stated the platforms; otherwise they are the operator's own, which [pin] read from the image. Without that label, nobody
+// can tell whether a person stated the platforms beside a digest, so they stay.
 func unpin(s *v1.ServiceSpec, stated diff.Applied) {
 	bare, digest, pinned := strings.Cut(s.Image, "@")
-	if stated.Is(diff.Leaf{Path: "spec.image", Text: s.Image}) || !pinned || digest == "" || !strings.Contains(bare[strings.LastIndexByte(bare, '/')+1:], ":") {
+	if !pinned || digest == "" {
 		return
 	}
-	s.Image = bare
+	switch {
+	case stated.Is(diff.Leaf{Path: "spec.image", Text: s.Image}):
+	case strings.Contains(bare[strings.LastIndexByte(bare, '/')+1:], ":"):
+		s.Image = bare
+	default:
+		return
+	}
 	if s.Placement != nil && !stated.Has("spec.placement.platforms") {
 		s.Placement.Platforms = nil
 	}
