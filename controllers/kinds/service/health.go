@@ -184,17 +184,24 @@ func tasksOf(h kinds.Health) string { return v1.Count(h.Wanted, "task") }
 
 func count(s *swarm.Service, tasks []swarm.Task, now time.Time) counts {
 	c := counts{wanted: map[place]bool{}}
-	current, newest := inForce(s, now), newestOf(s, tasks)
-	for _, t := range tasks {
-		if isJob(s) && !ofThisRun(s, t) {
-			continue
+	current, of := inForce(s, now), make([]bool, len(tasks))
+	for i, t := range tasks {
+		of[i] = !past(s, t) && current(t)
+	}
+	newest := newestOf(s, tasks, of)
+	for i, t := range tasks {
+		if !past(s, t) {
+			c.add(s, t, of[i], newest(t), now)
 		}
-		if !wanted(t) && (t.Status.State == swarm.TaskStateShutdown || t.Status.State == swarm.TaskStateOrphaned) {
-			continue // most of a service's history: nothing follows from it, and comparing specs costs something
-		}
-		c.add(s, t, current(t), newest(t), now)
 	}
 	return c
+}
+
+// past reports whether nothing follows from a task: it is of another run of a job, or the swarm ended it. That is most
+// of a service's history, and comparing specs costs something.
+func past(s *swarm.Service, t swarm.Task) bool {
+	return isJob(s) && !ofThisRun(s, t) ||
+		!wanted(t) && (t.Status.State == swarm.TaskStateShutdown || t.Status.State == swarm.TaskStateOrphaned)
 }
 
 // add counts a task. of reports whether it is of the spec in force, and newest whether it is the newest in its place.
@@ -218,7 +225,7 @@ func (c *counts) add(s *swarm.Service, t swarm.Task, of, newest bool, now time.T
 			c.complete++
 		}
 	case swarm.TaskStateFailed, swarm.TaskStateRejected:
-		if of && !t.UpdatedAt.Before(asked(s)) {
+		if of && changedSince(s, t) {
 			c.failed++
 		}
 		if t.Status.Timestamp.After(c.last.Timestamp) {
@@ -231,14 +238,19 @@ func (c *counts) add(s *swarm.Service, t swarm.Task, of, newest bool, now time.T
 	}
 }
 
-// asked returns when somebody last asked for something: the beginning of the last update or, if the last write replaced
-// no task, that write. A task that failed before that says nothing about it. A service that has run for months may still
-// have such tasks. The tasks' times are of the same clock, the leader's.
-func asked(s *swarm.Service) time.Time {
-	if u := s.UpdateStatus; u != nil && u.StartedAt != nil {
-		return *u.StartedAt
+// changedSince reports whether a task changed since somebody last asked for something: since the last update began or, if
+// the last write replaced no task, since that write. A task that failed before says nothing about what was asked for. A
+// service that has run for months may still have such tasks.
+//
+// Versions tell which change came first, because each is an index of the swarm's log. Times may not: the manager that led
+// took each from its own clock, and the clock of the next leader may be behind. A time decides only if the service was
+// written after the task. The swarm also writes how an update ends, and it keeps no version of when the update began.
+func changedSince(s *swarm.Service, t swarm.Task) bool {
+	if t.Version.Index >= s.Version.Index {
+		return true
 	}
-	return s.UpdatedAt
+	u := s.UpdateStatus
+	return u != nil && u.StartedAt != nil && !t.UpdatedAt.Before(*u.StartedAt)
 }
 
 // ofThisRun reports whether a task is of the run that the job is in. Every update of a job begins another run, so such
@@ -269,15 +281,21 @@ func placeOf(s *swarm.Service, t swarm.Task) place {
 	return place{slot: t.Slot}
 }
 
-// newestOf returns a function that reports whether a task is the newest in its place.
-func newestOf(s *swarm.Service, tasks []swarm.Task) func(swarm.Task) bool {
-	newest := map[place]time.Time{}
-	for _, t := range tasks {
-		if at := placeOf(s, t); t.CreatedAt.After(newest[at]) {
+// newestOf returns a function that reports whether a task is the newest in its place. of tells which tasks are of the spec
+// in force. If one of these goes on, it follows the tasks that ended, also if a leader whose clock was ahead made them.
+func newestOf(s *swarm.Service, tasks []swarm.Task, of []bool) func(swarm.Task) bool {
+	newest, goesOn := map[place]time.Time{}, map[place]bool{}
+	for i, t := range tasks {
+		at := placeOf(s, t)
+		if t.CreatedAt.After(newest[at]) {
 			newest[at] = t.CreatedAt
 		}
+		goesOn[at] = goesOn[at] || of[i] && wanted(t) && !ended(t)
 	}
-	return func(t swarm.Task) bool { return !t.CreatedAt.Before(newest[placeOf(s, t)]) }
+	return func(t swarm.Task) bool {
+		at := placeOf(s, t)
+		return !t.CreatedAt.Before(newest[at]) && (wanted(t) || !goesOn[at])
+	}
 }
 
 // over counts a task that ended and that no other task follows. The tasks that the swarm wants show how many a global
@@ -396,9 +414,9 @@ func wantedTasks(s *swarm.Service, made int) int {
 // placement, because SwarmKit keeps tasks whose node still matches (orchestrator.IsTaskDirty).
 func inForce(s *swarm.Service, now time.Time) func(swarm.Task) bool {
 	leaves := taskLeaves(&s.Spec)
-	replaced := replacedBefore(s, now)
+	unseen := replacesNow(s, now)
 	return func(t swarm.Task) bool {
-		if t.Spec.ForceUpdate != s.Spec.TaskTemplate.ForceUpdate || t.UpdatedAt.Before(replaced) {
+		if t.Spec.ForceUpdate != s.Spec.TaskTemplate.ForceUpdate || unseen && !changedSince(s, t) {
 			return false
 		}
 		spec := s.Spec
@@ -411,23 +429,20 @@ func inForce(s *swarm.Service, now time.Time) func(swarm.Task) bool {
 // has allocated ports and networks. That takes a tenth of a second or, on a busy manager, several seconds.
 const begins = 20 * time.Second
 
-// replacedBefore returns the time of the last write if the swarm replaces tasks because of it although their specs do
-// not show that. Otherwise it returns the zero time. SwarmKit also replaces tasks if their service got other ports,
-// or another form of the same spec (empty instead of absent). The API shows neither for a task. A task that changed
-// after the write, to begin or to end, is a new one.
+// replacesNow reports whether the swarm replaces tasks because of the last write although their specs do not show that.
+// SwarmKit also replaces tasks if their service got other ports, or another form of the same spec (empty instead of
+// absent). The API shows neither for a task. A task that changed after the write, to begin or to end, is a new one.
 //
 // If the swarm says nothing for a while, there was nothing to replace: another write took the first one back in time.
-func replacedBefore(s *swarm.Service, now time.Time) time.Time {
+func replacesNow(s *swarm.Service, now time.Time) bool {
 	if s.PreviousSpec == nil || !replacesUnseen(s.PreviousSpec, &s.Spec) {
-		return time.Time{}
+		return false
 	}
-	switch u := s.UpdateStatus; {
-	case u == nil && !settled(now.Sub(s.UpdatedAt), begins):
-		return s.UpdatedAt
-	case u != nil && u.StartedAt != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStatePaused):
-		return *u.StartedAt
+	u := s.UpdateStatus
+	if u == nil {
+		return !settled(now.Sub(s.UpdatedAt), begins)
 	}
-	return time.Time{}
+	return u.StartedAt != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStatePaused)
 }
 
 // replacesUnseen reports whether SwarmKit replaces tasks because of a difference between two specs that the tasks'

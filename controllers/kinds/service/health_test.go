@@ -31,7 +31,7 @@ func TestHealth(t *testing.T) {
 		return s
 	}
 	written := func(s *swarm.Service, ago time.Duration) *swarm.Service { // by the clock of judge
-		s.UpdatedAt = began.Add(time.Hour - ago)
+		s.UpdatedAt, s.Version = began.Add(time.Hour-ago), versionAt(began.Add(time.Hour-ago))
 		return s
 	}
 	updated := func(s *swarm.Service, state swarm.UpdateState, ago time.Duration) *swarm.Service {
@@ -62,7 +62,7 @@ func TestHealth(t *testing.T) {
 	stale.Spec.ForceUpdate = 1
 	failed.Status.Err, failed.Status.Timestamp = "exit 1", began
 	late := failed // ten seconds ago
-	late.UpdatedAt = began.Add(time.Hour - 10*time.Second)
+	late.UpdatedAt, late.Version = began.Add(time.Hour-10*time.Second), versionAt(began.Add(time.Hour-10*time.Second))
 	old, next := failed, task("running", "starting")
 	old.Spec.ForceUpdate = 1
 	of := func(iteration uint64, t swarm.Task) swarm.Task {

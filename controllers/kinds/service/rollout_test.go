@@ -18,22 +18,30 @@ func rolling(replicas uint64, edit func(s *swarm.Service)) *swarm.Service {
 	spec := plain()
 	spec.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}}
 	s := &swarm.Service{Spec: *spec}
-	s.UpdatedAt = wrote
+	s.UpdatedAt, s.Version = wrote, versionAt(wrote)
 	if edit != nil {
 		edit(s)
 	}
 	return s
 }
 
+// versionAt returns the version of what a swarm whose leader does not change wrote at that time.
+func versionAt(at time.Time) swarm.Version {
+	return swarm.Version{Index: uint64(at.Sub(began.Add(-24*time.Hour)) / time.Millisecond)}
+}
+
 func saying(s *swarm.Service, state swarm.UpdateState) {
 	at := wrote.Add(100 * time.Millisecond)
+	if s.Version = versionAt(at); state != swarm.UpdateStateUpdating {
+		s.Version = versionAt(wrote.Add(9 * time.Second)) // the swarm wrote how it ended
+	}
 	s.UpdateStatus = &swarm.UpdateStatus{State: state, StartedAt: &at, Message: "because"}
 }
 
 // taskOf returns a task of the service's spec in force. slot and made tell it from others.
 func taskOf(s *swarm.Service, slot int, made time.Time, desired, state swarm.TaskState) swarm.Task {
 	t := swarm.Task{Slot: slot, DesiredState: desired, Spec: s.Spec.TaskTemplate, Status: swarm.TaskStatus{State: state, Timestamp: made}}
-	t.CreatedAt, t.UpdatedAt = made, made
+	t.CreatedAt, t.UpdatedAt, t.Version = made, made, versionAt(made)
 	return t
 }
 
@@ -115,6 +123,66 @@ func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 				tasks = append(tasks, task)
 			}
 			if got := judge(s, tasks, wrote.Add(test.after)); got != test.want {
+				t.Errorf("got %+v\nwant %+v", got, test.want)
+			}
+		})
+	}
+}
+
+// Each leader of the swarm writes the times of its own clock. So after a change of leader, a task that changed later may
+// have the earlier time. Versions tell which change came first.
+func TestWhatCameFirstAfterAChangeOfLeader(t *testing.T) {
+	const behind, ahead = -time.Minute, time.Minute
+	otherPorts := func(s *swarm.Service) {
+		before := s.Spec
+		before.EndpointSpec, s.Spec.EndpointSpec = ports(8080), ports(8081)
+		s.PreviousSpec = &before
+	}
+	givesUp := func(s *swarm.Service) {
+		attempts := uint64(5)
+		s.Spec.TaskTemplate.RestartPolicy = &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionAny, MaxAttempts: &attempts}
+	}
+	type one struct {
+		desired, state swarm.TaskState
+		after          time.Duration // when it was written last, after somebody wrote the service
+		clock          time.Duration // how far the clock that wrote its times is ahead of the one that wrote the service's
+	}
+	failed := func(after, clock time.Duration) []one {
+		f := one{"shutdown", "failed", after, clock}
+		return []one{f, f, f, {"running", "starting", 9 * time.Second, 0}}
+	}
+	fails := kinds.Health{Failed: true, Wanted: 1, Why: "0 of 1 task running"}
+	begins := kinds.Health{Wanted: 1, Why: "0 of 1 task running"}
+	for name, test := range map[string]struct {
+		edit  func(*swarm.Service)
+		says  swarm.UpdateState
+		tasks []one
+		want  kinds.Health
+	}{
+		"failures after the write, and a clock that is behind":             {nil, "", failed(time.Second, behind), fails},
+		"failures before the write, and a clock that was ahead":            {nil, "", failed(-time.Second, ahead), begins},
+		"failures after the update, and a clock that is behind":            {nil, "completed", failed(9500*time.Millisecond, behind), fails},
+		"failures during the update, under one leader":                     {nil, "completed", failed(time.Second, 0), fails},
+		"failures before the update, under one leader":                     {nil, "completed", failed(-time.Second, 0), begins},
+		"other ports, a new task, and a clock that is behind":              {otherPorts, "", []one{{"running", "running", time.Second, behind}}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		"other ports, an old task, and a clock that was ahead":             {otherPorts, "", []one{{"running", "running", -time.Second, ahead}}, kinds.Health{Wanted: 1, Old: 1, Why: "0 of 1 task running, 1 of the old spec"}},
+		"other ports, an update, a new task, and a clock that is behind":   {otherPorts, "updating", []one{{"running", "running", time.Second, behind}}, kinds.Health{Running: 1, Wanted: 1, Why: "updating, 1 of 1 task running"}},
+		"a task that follows one that failed, and a clock that is behind":  {givesUp, "", []one{{"shutdown", "failed", time.Second, 0}, {"running", "starting", 2 * time.Second, behind}}, begins},
+		"a task that follows one that failed, under one leader":            {givesUp, "", []one{{"shutdown", "failed", time.Second, 0}, {"running", "starting", 2 * time.Second, 0}}, begins},
+		"no task follows one that failed, and the swarm has none to begin": {givesUp, "", []one{{"shutdown", "failed", time.Second, 0}}, fails},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := rolling(1, test.edit)
+			if test.says != "" {
+				saying(s, test.says)
+			}
+			var tasks []swarm.Task
+			for _, o := range test.tasks {
+				task := taskOf(s, 1, wrote.Add(o.after+o.clock), o.desired, o.state)
+				task.Version = versionAt(wrote.Add(o.after))
+				tasks = append(tasks, task)
+			}
+			if got := judge(s, tasks, wrote.Add(10*time.Second)); got != test.want {
 				t.Errorf("got %+v\nwant %+v", got, test.want)
 			}
 		})
