@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/swarm-operator/swarm-operator/sandbox"
 	"github.com/swarm-operator/swarm-operator/test/certify"
@@ -48,7 +50,7 @@ func runTests(m *testing.M) int {
 }
 
 // TestScripts runs the scripts that specify the command line. They share one swarm; each has a source name of its
-// own.
+// own. They also run at the same time, so a command that takes the lease may say that it waits for another script's.
 func TestScripts(t *testing.T) {
 	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1, Workers: 1})
 	if err != nil {
@@ -74,6 +76,40 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// takesLease matches a line of a script that runs a command which takes the lease.
+var takesLease = regexp.MustCompile(`^!? ?(exec|exits \d+) swarm-operator (apply|approve|confirm|hold|resume|retry|unmanage)\b`)
+
+// No script expects that a command which takes the lease is silent: on a busy machine, another script often has the
+// lease at that moment.
+func TestNoScriptExpectsThatNobodyElseActs(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("there are %d scripts: %v", len(scripts), err)
+	}
+	commands := 0
+	for _, name := range scripts {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		takes := false // the last command takes the lease
+		for i, line := range strings.Split(string(archive.Comment), "\n") {
+			switch verb, _, _ := strings.Cut(strings.TrimPrefix(line, "! "), " "); {
+			case takesLease.MatchString(line):
+				takes = true
+				commands++
+			case verb == "exec" || verb == "exits" || verb == "operate":
+				takes = false
+			case takes && (line == "! stderr ." || verb == "cmp" && strings.Contains(line, "stderr")):
+				t.Errorf("%s:%d: %s: the command may say that it waits for the lease; say what it must not print", name, i+1, line)
+			}
+		}
+	}
+	if commands < 100 {
+		t.Errorf("only %d commands take the lease", commands)
+	}
 }
 
 // commit makes a directory a repository, commits everything in it, and stores the hash in a variable. It needs no
