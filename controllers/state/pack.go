@@ -9,7 +9,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// mostUnpacked is more than a memory has that fits a config. It keeps a config that somebody made from
+// mostUnpacked is how many bytes a memory has at most before it is compressed. It keeps a config that somebody made from
 // filling the operator's memory.
 const mostUnpacked = 16 << 20
 
@@ -17,8 +17,12 @@ const mostUnpacked = 16 << 20
 var gzipped = []byte{0x1f, 0x8b}
 
 // pack returns what a config holds of a memory. It compresses a large memory: one commit may put ten thousand names on
-// record several times over, and a config holds one megabyte. It fails if even that is too much.
+// record several times over, and a config holds one megabyte. It fails if even that is too much, and if unpack would
+// refuse it: what is written must be readable, because it takes the place of the memory before it.
 func pack(data []byte) ([]byte, error) {
+	if len(data) > mostUnpacked {
+		return nil, tooLarge("it has %d bytes, and %d are read back at most", len(data), mostUnpacked)
+	}
 	out := data
 	if len(data) > inline {
 		var b bytes.Buffer
@@ -33,9 +37,14 @@ func pack(data []byte) ([]byte, error) {
 		out = b.Bytes()
 	}
 	if len(out) > v1.MaxConfigSize {
-		return nil, fmt.Errorf("it has %d bytes, %d of them compressed, and a swarm config holds %d", len(data), len(out), v1.MaxConfigSize)
+		return nil, tooLarge("it has %d bytes, %d when it is compressed, and a swarm config holds %d", len(data), len(out), v1.MaxConfigSize)
 	}
 	return out, nil
+}
+
+// tooLarge says what to do about a memory that cannot be written.
+func tooLarge(format string, args ...any) error {
+	return fmt.Errorf(format+". Nothing was written. Change fewer objects with one commit, or divide the source into several", args...)
 }
 
 // unpack returns the memory that a config holds. Small memories, and those of older builds, are as they are.

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -89,5 +91,38 @@ func TestAMemoryThatIsTooLargeEvenSoIsNotWritten(t *testing.T) {
 	}
 	if _, err := pack(noise); err == nil || !strings.Contains(err.Error(), "a swarm config holds") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What is written is read back, up to the last byte. What would not be read back is not written: it would take the place
+// of a memory that can be read.
+func TestWhatIsPackedCanBeUnpacked(t *testing.T) {
+	for _, more := range []int{-1, 0, 1} {
+		data := bytes.Repeat([]byte{'x'}, mostUnpacked+more)
+		packed, err := pack(data)
+		if more > 0 {
+			if err == nil || err.Error() != "it has 16777217 bytes, and 16777216 are read back at most. Nothing was written. "+
+				"Change fewer objects with one commit, or divide the source into several" {
+				t.Errorf("%d bytes: got %d bytes and %v", len(data), len(packed), err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%d bytes: %v", len(data), err)
+		}
+		if back, err := unpack(packed); err != nil || !bytes.Equal(back, data) {
+			t.Errorf("%d bytes come back as %d: %v", len(data), len(back), err)
+		}
+	}
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(bytes.Repeat([]byte{'x'}, mostUnpacked+1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unpack(b.Bytes()); err == nil || !strings.Contains(err.Error(), "more than 16777216 bytes") {
+		t.Errorf("more than packing allows is unpacked: %v", err)
 	}
 }

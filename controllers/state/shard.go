@@ -11,6 +11,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
 // memory is a Memory as it is written. Its large parts are in shards.
@@ -114,6 +116,17 @@ func spread[T any](source, sort string, records, before map[string]T, were []str
 		names = append(names, name)
 	}
 	return names, nil
+}
+
+// fit returns what a config holds of a memory. It fails if that, or one of the shards, is larger than a config may be.
+// Shards are not compressed.
+func fit(data []byte, shards map[string][]byte) (packed []byte, err error) {
+	for _, shard := range shards {
+		if len(shard) > v1.MaxConfigSize {
+			return nil, tooLarge("one of its parts has %d bytes, and a swarm config holds %d", len(shard), v1.MaxConfigSize)
+		}
+	}
+	return pack(data)
 }
 
 // shardName returns the name of a shard, which its content gives it.

@@ -260,3 +260,38 @@ func TestAShardThatCannotBeRead(t *testing.T) {
 		t.Errorf("damaged %v of %d objects, %v", found.Damaged, len(found.Memory.Adopted), err)
 	}
 }
+
+// A memory that cannot be read back, or of which a part fits no config, is not written at all. The memory before it stays.
+func TestAMemoryThatIsTooLargeLeavesTheOneBeforeIt(t *testing.T) {
+	c := open(t)
+	s := state.NewStore("shop", c)
+	m := large(t, many)
+	save(t, s, state.Found{}, m)
+	found, before := find(t, s, c), names(t, c)
+
+	compresses := m
+	compresses.Adopted = maps.Clone(m.Adopted)
+	compresses.Adopted["another"] = state.Adopted{Key: web, Applied: "v1:AAAA"} // one more shard to write
+	compresses.Refused = &state.Entry{Hash: "abc", Why: strings.Repeat("x", 16<<20)}
+	shard := m
+	shard.Adopted = maps.Clone(m.Adopted)
+	shard.Adopted["another"] = state.Adopted{Key: web, Applied: "v1:" + strings.Repeat("A", v1.MaxConfigSize)}
+	for name, test := range map[string]struct {
+		m    state.Memory
+		want string
+	}{
+		"compresses well": {compresses, "are read back at most. Nothing was written. Change fewer objects with one commit"},
+		"a large record":  {shard, "one of its parts has 1"},
+	} {
+		_, err := s.Save(t.Context(), found, test.m)
+		if err == nil || !strings.Contains(err.Error(), "writing the state of source shop: ") || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if after := names(t, c); !slices.Equal(after, before) {
+			t.Errorf("%s: %v became %v", name, before, after)
+		}
+		if got := find(t, s, c); got.Sequence != found.Sequence || !reflect.DeepEqual(got.Memory, m) || len(got.Damaged) > 0 {
+			t.Errorf("%s: another memory is found: %d, %v", name, got.Sequence, got.Damaged)
+		}
+	}
+}

@@ -262,7 +262,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 	if bytes.Equal(data, found.raw) {
 		return found, nil
 	}
-	packed, err := pack(data)
+	packed, err := fit(data, shards)
 	if err != nil {
 		return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
 	}
