@@ -9,6 +9,7 @@ import (
 	"testing/iotest"
 
 	"github.com/fsnotify/fsnotify"
+	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -70,12 +71,16 @@ const (
 	MaxUnpacked = maxUnpacked
 )
 
-// TakeIn writes a pack that may have so many bytes to the clone of a remote, in steps.
-func TakeIn(s *Source, most int64, pack []byte) error {
-	r := s.backend.(*remote)
-	store := openStorage(osfs.New(r.place), newBases())
+// TakeIn writes a pack that may have so many bytes to the clone of a remote, in steps. around may put something between
+// the clone and its disk.
+func TakeIn(s *Source, most int64, pack []byte, around func(billy.Filesystem) billy.Filesystem) error {
+	disk := osfs.New(s.backend.(*remote).place)
+	if around != nil {
+		disk = around(disk)
+	}
+	store := openStorage(disk, newBases())
 	defer func() { _ = store.Close() }()
-	w, err := checked{store, r.place, most}.PackfileWriter()
+	w, err := checked{store, most}.PackfileWriter()
 	if err != nil {
 		return err
 	}

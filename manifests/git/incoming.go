@@ -1,12 +1,16 @@
 package git
 
 import (
+	"bufio"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
+	"github.com/go-git/go-billy/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
@@ -22,22 +26,24 @@ const (
 // checked is a storage that takes in only packs within the bounds. They are checked before go-git reads them.
 type checked struct {
 	*filesystem.Storage
-	dir     string // for the pack while it comes in
 	maxPack int64
 }
 
 // PackfileWriter is what go-git writes a fetched pack to.
 func (c checked) PackfileWriter() (io.WriteCloser, error) {
-	file, err := os.CreateTemp(c.dir, "incoming-")
+	file, err := c.Filesystem().TempFile("", incomingPrefix)
 	if err != nil {
 		return nil, err
 	}
 	return &incoming{file: file, store: c.Storage, left: c.maxPack, most: c.maxPack}, nil
 }
 
+// incomingPrefix begins the names of files that are not complete. No pack's name begins so.
+const incomingPrefix = "incoming-"
+
 // incoming is a pack that comes in.
 type incoming struct {
-	file  *os.File
+	file  billy.File
 	store *filesystem.Storage
 	left  int64 // bytes that may still come
 	most  int64
@@ -56,16 +62,17 @@ func (p *incoming) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Close checks the pack and hands it over. Nothing of a pack that is refused stays.
+// Close checks the pack and makes it a pack of the repository. Nothing of a pack that is refused stays.
 func (p *incoming) Close() error {
 	defer func() {
-		_ = p.file.Close() // it was read to its end, or is of no use
-		_ = os.Remove(p.file.Name())
+		_ = p.file.Close()                             // it was read to its end, or is of no use
+		_ = p.store.Filesystem().Remove(p.file.Name()) // which fails if it has become a pack
 	}()
 	if p.err != nil {
 		return p.err
 	}
-	if size, err := p.file.Seek(0, io.SeekEnd); size == 0 || err != nil { // go-git says that it is empty
+	size, err := p.file.Seek(0, io.SeekEnd)
+	if size == 0 || err != nil { // go-git says that it is empty
 		return err
 	}
 	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
@@ -74,11 +81,91 @@ func (p *incoming) Close() error {
 	if err := checkPack(p.file); err != nil {
 		return err
 	}
-	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
+	index, err := indexPack(p.file, size)
+	if err != nil {
 		return err
 	}
-	return packfile.WritePackfileToObjectStorage(p.store, p.file)
+	return p.keep(index)
 }
+
+// keep makes the file a pack of the repository. So a fetch takes the room of one pack and its index, on a disk that may
+// hold no more: go-git would write the pack a second time. keep writes the index first, because a pack without an index
+// makes the repository unreadable, and nobody looks at an index without a pack.
+//
+// It does not wait until the disk has the files. Only this process reads the clone: after a crash there is a new one.
+func (p *incoming) keep(index *idxfile.MemoryIndex) error {
+	disk := p.store.Filesystem()
+	base := disk.Join("objects", "pack", "pack-"+hex.EncodeToString(index.PackfileChecksum[:]))
+	if info, err := disk.Lstat(base + ".pack"); err == nil && info.Mode().IsRegular() {
+		return nil // it came before, and the ref could not be written
+	}
+	if err := writeIndex(disk, base+".idx", index); err != nil {
+		return fmt.Errorf("writing the index of what the remote sends: %w", bare(err))
+	}
+	protect(disk, p.file.Name())
+	if err := disk.Rename(p.file.Name(), base+".pack"); err != nil {
+		_ = disk.Remove(base + ".idx")
+		return fmt.Errorf("keeping what the remote sends: %w", err)
+	}
+	p.store.Reindex()
+	return nil
+}
+
+// writeIndex writes the index of a pack. If that fails, nothing of it stays.
+func writeIndex(disk billy.Filesystem, name string, index *idxfile.MemoryIndex) error {
+	file, err := disk.TempFile("", incomingPrefix)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(file)
+	_, err = idxfile.NewEncoder(w).Encode(index)
+	if err = errors.Join(err, w.Flush(), file.Close()); err == nil {
+		protect(disk, file.Name())
+		err = disk.Rename(file.Name(), name)
+	}
+	if err != nil {
+		_ = disk.Remove(file.Name())
+	}
+	return err
+}
+
+// protect makes a file read-only, as git does with packs. Where the disk knows no modes, it does nothing.
+func protect(disk billy.Filesystem, name string) {
+	if c, ok := disk.(billy.Chmod); ok {
+		_ = c.Chmod(name, 0o444)
+	}
+}
+
+// indexPack makes the index of a pack of so many bytes. It fails if the pack is not whole.
+func indexPack(file billy.File, size int64) (*idxfile.MemoryIndex, error) {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	var w idxfile.Writer
+	parser, err := packfile.NewParser(packfile.NewScanner(file), &w)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := parser.Parse()
+	switch {
+	case errors.Is(err, packfile.ErrReferenceDeltaNotFound):
+		return nil, errThin
+	case err != nil:
+		return nil, fmt.Errorf("reading what the remote sends: %w", err)
+	}
+	// The parser passes a pack that ends before its checksum, and does not look at what comes after it.
+	var end plumbing.Hash
+	if _, err := file.ReadAt(end[:], max(size-int64(len(end)), 0)); err != nil || end != sum {
+		return nil, errCutOff
+	}
+	return w.Index()
+}
+
+var (
+	// go-git never asks for such packs.
+	errThin   = errors.New("the remote sends changes to objects without these objects, which nobody asked it for")
+	errCutOff = errors.New("what the remote sends has no end, or goes on after its end")
+)
 
 // checkPack returns an error if a pack has an object, or all together, beyond the bounds.
 func checkPack(r io.ReadSeeker) error {

@@ -5,10 +5,20 @@ import (
 	"compress/zlib"
 	"crypto/sha1"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/go-git/go-billy/v5"
 
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
@@ -101,6 +111,232 @@ func TestPacksAreCheckedBeforeTheyAreRead(t *testing.T) {
 	}
 }
 
+// files returns the sizes of the files of a clone that hold objects, or will, by name.
+func files(t *testing.T, temp string) map[string]int64 {
+	t.Helper()
+	out := map[string]int64{}
+	for _, pattern := range []string{"incoming-*", "objects/??/*", "objects/pack/*"} {
+		names, err := filepath.Glob(filepath.Join(temp, "swarm-operator-source-*", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			info, err := os.Stat(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode().IsRegular() {
+				out[filepath.Base(name)] = info.Size()
+			}
+		}
+	}
+	return out
+}
+
+// room returns how many bytes these files have together.
+func room(t *testing.T, temp string) (n int64) {
+	t.Helper()
+	for _, size := range files(t, temp) {
+		n += size
+	}
+	return n
+}
+
+// metered is a disk. It calls wrote after each write to it.
+type metered struct {
+	billy.Filesystem
+	wrote func()
+}
+
+func (m metered) TempFile(dir, prefix string) (billy.File, error) {
+	f, err := m.Filesystem.TempFile(dir, prefix)
+	return meteredFile{f, m.wrote}, err
+}
+
+func (m metered) Create(name string) (billy.File, error) {
+	f, err := m.Filesystem.Create(name)
+	return meteredFile{f, m.wrote}, err
+}
+
+func (m metered) Chmod(name string, mode os.FileMode) error {
+	return m.Filesystem.(billy.Chmod).Chmod(name, mode)
+}
+
+type meteredFile struct {
+	billy.File
+	wrote func()
+}
+
+func (f meteredFile) Write(b []byte) (int, error) {
+	defer f.wrote()
+	return f.File.Write(b)
+}
+
+// packObjects returns what git sends of a range of commits.
+func (r *repo) packObjects(revisions string, args ...string) []byte {
+	r.t.Helper()
+	cmd := exec.Command("git", append([]string{"pack-objects", "--revs", "--stdout", "-q"}, args...)...)
+	cmd.Dir, cmd.Stdin = r.dir, strings.NewReader(revisions)
+	out, err := cmd.Output()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
+// A fetch needs the room of one pack and its index, and not that of two packs: the clone may be on a small tmpfs. git
+// itself makes the same index of the pack.
+func TestAFetchNeedsTheRoomOfOnePack(t *testing.T) {
+	for name, args := range map[string][]string{"whole": {"--window=0"}, "deltas": {"--delta-base-offset"}, "deltas by name": nil} {
+		t.Run(name, func(t *testing.T) {
+			temp := t.TempDir()
+			t.Setenv("TMPDIR", temp)
+			h := newHub(t)
+			s := open(t, h.url(), git.Options{})
+			first := head(t, s).Hash
+			noise := make([]byte, 1<<20)
+			_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+			for i := range 8 {
+				copy(noise[i*1000:], "changed")
+				h.write("noise", string(noise))
+				h.push(fmt.Sprintf("%d\n", i))
+			}
+			last := h.head()
+			pack := h.packObjects(last+"\n^"+first+"\n", args...)
+
+			before, peak := files(t, temp), int64(0)
+			meter := func(disk billy.Filesystem) billy.Filesystem {
+				return metered{disk, func() { peak = max(peak, room(t, temp)) }}
+			}
+			if err := git.TakeIn(s, int64(len(pack)), pack, meter); err != nil {
+				t.Fatal(err)
+			}
+			after := files(t, temp)
+			sum := hex.EncodeToString(pack[len(pack)-sha1.Size:])
+			if len(after) != len(before)+2 || after["pack-"+sum+".pack"] != int64(len(pack)) {
+				t.Errorf("%v became %v", before, after)
+			}
+			if all := room(t, temp); peak != all || peak < int64(len(pack)) {
+				t.Errorf("at one time there were %d bytes; the pack has %d, and %d stay", peak, len(pack), all)
+			}
+			if c, err := s.At(t.Context(), last); err != nil || readFile(t, c.Tree, "noise") != string(noise) {
+				t.Errorf("the newest commit is not read: %v", err)
+			}
+
+			// The same pack once more changes nothing. So it is if the ref could not be written the first time.
+			if err := git.TakeIn(s, int64(len(pack)), pack, nil); err != nil {
+				t.Error(err)
+			}
+			if again := files(t, temp); !maps.Equal(again, after) {
+				t.Errorf("%v became %v", after, again)
+			}
+
+			ours, err := filepath.Glob(filepath.Join(temp, "swarm-operator-source-*", "objects/pack/pack-"+sum+".*"))
+			if err != nil || len(ours) != 2 {
+				t.Fatal(ours, err)
+			}
+			for _, name := range ours {
+				if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o444 && runtime.GOOS != "windows" {
+					t.Errorf("%s: %v %v", name, info.Mode(), err)
+				}
+			}
+			theirs := filepath.Join(t.TempDir(), "theirs.idx")
+			h.git("index-pack", "-o", theirs, ours[1])
+			want, err := os.ReadFile(theirs)
+			if got, err2 := os.ReadFile(ours[0]); err != nil || err2 != nil || !bytes.Equal(got, want) {
+				t.Errorf("git makes another index: %v %v", err, err2)
+			}
+		})
+	}
+}
+
+// Nothing of a pack that cannot be kept stays: one that is not whole, one that lacks objects, and one for which there is
+// no place. What was there before can still be read.
+func TestAPackThatCannotBeKept(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	h := newHub(t)
+	noise := make([]byte, 10_000)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+	text := hex.EncodeToString(noise) // which does not compress well, so that git makes deltas of it
+	first := h.push(text)
+	s := open(t, h.url(), git.Options{})
+	last := h.push(text + "more\n")
+	whole, thin := h.packObjects(last+"\n^"+first+"\n"), h.packObjects(last+"\n^"+first+"\n", "--thin")
+	if len(thin) >= len(whole) {
+		t.Fatal("git made no thin pack, so that the test tells nothing")
+	}
+	damaged := bytes.Clone(whole)
+	damaged[len(damaged)-1] ^= 1
+	before := files(t, temp)
+	place := func(ext string) func(*testing.T) {
+		return func(t *testing.T) {
+			clone, err := filepath.Glob(filepath.Join(temp, "swarm-operator-source-*"))
+			if err != nil || len(clone) != 1 {
+				t.Fatal(clone, err)
+			}
+			name := filepath.Join(clone[0], "objects/pack/pack-"+hex.EncodeToString(whole[len(whole)-sha1.Size:])+ext)
+			write(t, filepath.Join(name, "file"), "")
+			t.Cleanup(func() { removeAll(t, name) })
+		}
+	}
+	for _, test := range []struct {
+		name string
+		pack []byte
+		do   func(*testing.T)
+		want string
+	}{
+		{"thin", thin, nil, "changes to objects without these objects"},
+		{"no checksum", whole[:len(whole)-sha1.Size], nil, "has no end, or goes on after its end"},
+		{"half a checksum", whole[:len(whole)-1], nil, "EOF"},
+		{"another checksum", damaged, nil, "checksum mismatch"},
+		{"more than a pack", append(bytes.Clone(whole), 'x'), nil, "has no end, or goes on after its end"},
+		{"half", whole[:len(whole)/2], nil, "EOF"},
+		{"no place for the index", whole, place(".idx"), "writing the index of what the remote sends"},
+		{"no place for the pack", whole, place(".pack"), "keeping what the remote sends"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.do != nil {
+				test.do(t)
+			}
+			err := git.TakeIn(s, int64(len(test.pack)), test.pack, nil)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if after := files(t, temp); !maps.Equal(after, before) {
+				t.Errorf("%v became %v", before, after)
+			}
+			if c, err := s.At(t.Context(), first); err != nil || readFile(t, c.Tree, "web.yaml") != text {
+				t.Errorf("what was there before is not read: %v", err)
+			}
+		})
+	}
+	if err := git.TakeIn(s, int64(len(whole)), whole, nil); err != nil {
+		t.Error(err)
+	}
+	if c, err := s.At(t.Context(), last); err != nil || readFile(t, c.Tree, "web.yaml") != text+"more\n" {
+		t.Errorf("the pack is not read: %v", err)
+	}
+}
+
+// A pack without objects is a pack. It is kept, and does no harm.
+func TestAPackOfNothing(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	h := newHub(t)
+	s := open(t, h.url(), git.Options{})
+	if err := git.TakeIn(s, 100, pack(t, 0), nil); err != nil {
+		t.Fatal(err)
+	}
+	want := h.push("two\n")
+	git.Forget(s)
+	if c := head(t, s); c.Hash != want || readFile(t, c.Tree, "web.yaml") != "two\n" {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // A remote's file that is too large, anywhere in what it sends, refuses what came with it. The revision from before
 // stays, and what comes without the file is read again.
 func TestARemoteThatSendsTooMuch(t *testing.T) {
@@ -109,23 +345,7 @@ func TestARemoteThatSendsTooMuch(t *testing.T) {
 	h := newHub(t)
 	s := open(t, h.url(), git.Options{})
 	first := head(t, s).Hash
-	size := func() (n int64) {
-		t.Helper()
-		for _, pattern := range []string{"incoming-*", "objects/pack/*"} {
-			files, err := filepath.Glob(filepath.Join(temp, "swarm-operator-source-*", pattern))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range files {
-				info, err := os.Stat(name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				n += info.Size()
-			}
-		}
-		return n
-	}
+	size := func() int64 { return room(t, temp) }
 	before := size()
 
 	large := filepath.Join(h.dir, "large")
@@ -159,14 +379,14 @@ func TestARemoteThatSendsTooMuch(t *testing.T) {
 	}
 
 	good := pack(t, 1, entry{blob, 3, []byte("one")})
-	if err := git.TakeIn(s, int64(len(good)), good); err != nil {
+	if err := git.TakeIn(s, int64(len(good)), good, nil); err != nil {
 		t.Error(err)
 	}
 	before = size()
-	if err := git.TakeIn(s, int64(len(good))-1, good); err == nil || !strings.Contains(err.Error(), "bytes at once") {
+	if err := git.TakeIn(s, int64(len(good))-1, good, nil); err == nil || !strings.Contains(err.Error(), "bytes at once") {
 		t.Errorf("got %v", err)
 	}
-	if err := git.TakeIn(s, 100, nil); err != nil { // go-git itself says that a remote sent nothing
+	if err := git.TakeIn(s, 100, nil, nil); err != nil { // go-git itself says that a remote sent nothing
 		t.Error(err)
 	}
 	if after := size(); after != before {

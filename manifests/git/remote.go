@@ -132,7 +132,7 @@ func (r *remote) update(ctx context.Context) error {
 	_, err = bounded(ctx, fetchTimeout, func(ctx context.Context) (struct{}, error) {
 		s := openStorage(osfs.New(r.place), newBases())
 		defer func() { _ = s.Close() }()
-		return struct{}{}, r.origin(checked{s, r.place, maxPack}).FetchContext(ctx, &gogit.FetchOptions{
+		return struct{}{}, r.origin(checked{s, maxPack}).FetchContext(ctx, &gogit.FetchOptions{
 			RefSpecs: []config.RefSpec{config.RefSpec("+" + ref + ":" + followed)}, Tags: gogit.NoTags, Force: true, Auth: auth,
 		})
 	})
