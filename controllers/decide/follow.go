@@ -211,7 +211,6 @@ func (w waits) lives(all []kinds.Kind, ix *kinds.Index) map[string][]*kinds.Live
 
 // readiness notes in the facts the health of the services that the run has asked about.
 func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
-	by := run.Memory.ChangedBy()
 	for kind, lives := range n.Lives {
 		err := a.Unread[kind]
 		if err != nil {
@@ -236,10 +235,6 @@ func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
 				n.waits.note(f, key, h.Why)
 			case h.Ready && !f.Settled[key]: // its tasks run, and may be those from before
 				n.waits.note(f, key, f.NotReady[key])
-			}
-			if r := f.Rollouts[key]; r.Running() && (h.Waits || f.Failing[key]) && by[key] != run.InForce.Hash {
-				r.Stuck = true
-				f.Rollouts[key] = r
 			}
 		}
 	}

@@ -199,38 +199,6 @@ func TestAHiddenRollOutIsNotOverAtOnce(t *testing.T) {
 	}
 }
 
-// A roll-out that waits for a place is stuck only for another revision than the one that began it.
-func TestWhichRollOutsAreStuck(t *testing.T) {
-	web := svc("web")
-	for _, c := range []struct {
-		by     string // the revision that changed the service
-		says   string
-		health kinds.Health
-		stuck  bool
-	}{
-		{"two", "updating", kinds.Health{Waits: true}, false},
-		{"one", "updating", kinds.Health{Waits: true}, true},
-		{"", "updating", kinds.Health{Waits: true}, true},
-		{"one", "rollback_started", kinds.Health{Waits: true}, true},
-		{"one", "updating", kinds.Health{Failed: true}, true},
-		{"one", "updating", kinds.Health{}, false},
-		{"one", "paused", kinds.Health{Failed: true}, false},
-	} {
-		d, run := New(Policy{Follow: true}), &Decision{}
-		run.InForce.Hash = "two"
-		run.Memory.History = []state.Entry{{Hash: "zero"}}
-		if c.by != "" {
-			run.Memory.History = append(run.Memory.History, state.Entry{Hash: c.by, Changing: []v1.Key{web}})
-		}
-		f := plan.Facts{Rollouts: map[v1.Key]plan.Rollout{web: {State: c.says}}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, Placeless: map[v1.Key]string{}, Begun: map[v1.Key]string{}}
-		n := Needs{Lives: map[string][]*kinds.Live{v1.KindService: {{Kind: v1.KindService, Name: "web"}}}}
-		d.readiness(run, &f, n, Answers{Healths: map[string]map[string]kinds.Health{v1.KindService: {"web": c.health}}})
-		if f.Rollouts[web].Stuck != c.stuck {
-			t.Errorf("%+v: stuck is %t", c, f.Rollouts[web].Stuck)
-		}
-	}
-}
-
 // A task's own spec shows no ports, and none of the constraints by which it is replaced. Until the swarm says that it
 // replaces tasks, those from before look like those that are wanted.
 func TestWhichRollOutsNoTaskShows(t *testing.T) {

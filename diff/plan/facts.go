@@ -20,9 +20,6 @@ type Rollout struct {
 	// Left says whether the spec that was rolled back equals the want. It is Unknown if no trace of that spec is
 	// left.
 	Left Match
-	// Stuck is true if an earlier revision began the roll-out, or somebody by hand, and it waits for a place or comes no
-	// further. It may be under way for days.
-	Stuck bool
 }
 
 // RolledBack reports whether the engine has rolled the update back, or began to. The live spec is then not the one

@@ -368,9 +368,9 @@ func restarts(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// rolloutsAtOnce limits how many running services are replaced at the same time. A roll-out that is stuck since before
-// the revision does not count, so that it keeps no hotfix from other services. One of this revision counts: what keeps
-// it may keep the others as well.
+// rolloutsAtOnce limits how many running services are replaced at the same time. A roll-out that finds no place counts as
+// long as it goes on, whichever revision began it. Otherwise each revision could stop tasks of as many services more, in
+// a swarm that has no room for new ones.
 func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 	running := 0
 	inPlan := map[v1.Key]bool{}
@@ -378,7 +378,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 		inPlan[s.Key] = inPlan[s.Key] || s.RollsOut()
 	}
 	for k, r := range f.Rollouts {
-		if r.Running() && !r.Stuck && !inPlan[k] {
+		if r.Running() && !inPlan[k] {
 			running++
 		}
 	}

@@ -298,8 +298,6 @@ func (g *given) rollout(w []string) {
 			r.Left = map[string]Match{"matches": Matches, "differs": Differs}[value]
 		case "message":
 			r.Message = strings.ReplaceAll(value, "_", " ")
-		case "stuck":
-			r.Stuck = true
 		case "task":
 			r.TaskError = strings.ReplaceAll(value, "_", " ")
 		default:
