@@ -68,7 +68,7 @@ func (f *following) LookAgain(now time.Time) time.Duration {
 			after = relook
 			continue
 		}
-		if w, waits := f.waits[key]; !waits || now.Sub(w.since) < status.Deadline {
+		if w, waits := f.waits[key]; !waits || now.Sub(w.since) < plan.Deadline {
 			return Poll
 		}
 		after = relook

@@ -3,16 +3,13 @@ package status
 import (
 	"cmp"
 	"time"
+
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-const (
-	// Deadline is how long an object may make no progress before it counts as stalled. The wait that its spec allows
-	// the swarm comes on top.
-	Deadline = 10 * time.Minute
-	// hiddenLeast is how long a roll-out hidden by a write counts as running at least. Within that time the swarm
-	// says that the roll-out goes on. Before it does, the tasks that run may be the ones to be replaced.
-	hiddenLeast = 5 * time.Second
-)
+// hiddenLeast is how long a roll-out hidden by a write counts as running at least. Within that time the swarm says that
+// the roll-out goes on. Before it does, the tasks that run may be the ones to be replaced.
+const hiddenLeast = 5 * time.Second
 
 // Look is what the tasks of an object tell. Its fields are those of kinds.Health, so that one converts to the other.
 type Look struct {
@@ -89,7 +86,7 @@ func (e Evidence) Verdict() Verdict {
 		return Verdict{IsFailed, e.Failure}
 	case e.Waits, e.Begun: // the swarm starts it as soon as there is a place, and a job ends when its work is done: both may take days
 		return Verdict{IsProgressing, e.Why}
-	case !e.Since.IsZero() && e.Now.Sub(e.Since) >= Deadline+e.Pause:
+	case plan.Overdue(e.Since, e.Now, e.Pause):
 		return Verdict{IsStalled, "stalled: " + cmp.Or(e.Why, "it is not ready")}
 	}
 	return Verdict{IsProgressing, e.Why}

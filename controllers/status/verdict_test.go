@@ -3,6 +3,8 @@ package status
 import (
 	"testing"
 	"time"
+
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 func TestVerdictOnAnObject(t *testing.T) {
@@ -18,15 +20,15 @@ func TestVerdictOnAnObject(t *testing.T) {
 		"its tasks start":                      {Evidence{Look: moves}, Verdict{IsProgressing, "0 of 1"}, Progressing},
 		"its tasks keep failing":               {Evidence{Look: failed}, Verdict{IsFailed, "exit 1"}, Degraded},
 		"they start, and nobody has counted":   {Evidence{Look: moves, Now: began.Add(time.Hour)}, Verdict{IsProgressing, "0 of 1"}, Progressing},
-		"they start, in time":                  {Evidence{Look: moves, Since: began, Now: began.Add(Deadline - 1)}, Verdict{IsProgressing, "0 of 1"}, Progressing},
-		"they start for too long":              {Evidence{Look: moves, Since: began, Now: began.Add(Deadline)}, Verdict{IsStalled, "stalled: 0 of 1"}, Degraded},
-		"too long, and nobody says why":        {Evidence{Since: began, Now: began.Add(Deadline)}, Verdict{IsStalled, "stalled: it is not ready"}, Degraded},
-		"its spec pauses, in time":             {Evidence{Look: Look{Why: "1 of 2", Pause: time.Hour}, Since: began, Now: began.Add(Deadline + time.Hour - 1)}, Verdict{IsProgressing, "1 of 2"}, Progressing},
-		"its spec pauses, and no longer":       {Evidence{Look: Look{Why: "1 of 2", Pause: time.Hour}, Since: began, Now: began.Add(Deadline + time.Hour)}, Verdict{IsStalled, "stalled: 1 of 2"}, Degraded},
-		"they find no place for long":          {Evidence{Look: waits, Since: began, Now: began.Add(Deadline)}, Verdict{IsProgressing, "no suitable node"}, Progressing},
-		"a job runs for long":                  {Evidence{Look: Look{Begun: true, Why: "0 of 1 complete"}, Since: began, Now: began.Add(Deadline)}, Verdict{IsProgressing, "0 of 1 complete"}, Progressing},
-		"they fail at last":                    {Evidence{Look: failed, Since: began, Now: began.Add(Deadline)}, Verdict{IsFailed, "exit 1"}, Degraded},
-		"they run at last":                     {Evidence{Look: ready, Since: began, Now: began.Add(Deadline)}, Verdict{IsReady, ""}, Healthy},
+		"they start, in time":                  {Evidence{Look: moves, Since: began, Now: began.Add(plan.Deadline - 1)}, Verdict{IsProgressing, "0 of 1"}, Progressing},
+		"they start for too long":              {Evidence{Look: moves, Since: began, Now: began.Add(plan.Deadline)}, Verdict{IsStalled, "stalled: 0 of 1"}, Degraded},
+		"too long, and nobody says why":        {Evidence{Since: began, Now: began.Add(plan.Deadline)}, Verdict{IsStalled, "stalled: it is not ready"}, Degraded},
+		"its spec pauses, in time":             {Evidence{Look: Look{Why: "1 of 2", Pause: time.Hour}, Since: began, Now: began.Add(plan.Deadline + time.Hour - 1)}, Verdict{IsProgressing, "1 of 2"}, Progressing},
+		"its spec pauses, and no longer":       {Evidence{Look: Look{Why: "1 of 2", Pause: time.Hour}, Since: began, Now: began.Add(plan.Deadline + time.Hour)}, Verdict{IsStalled, "stalled: 1 of 2"}, Degraded},
+		"they find no place for long":          {Evidence{Look: waits, Since: began, Now: began.Add(plan.Deadline)}, Verdict{IsProgressing, "no suitable node"}, Progressing},
+		"a job runs for long":                  {Evidence{Look: Look{Begun: true, Why: "0 of 1 complete"}, Since: began, Now: began.Add(plan.Deadline)}, Verdict{IsProgressing, "0 of 1 complete"}, Progressing},
+		"they fail at last":                    {Evidence{Look: failed, Since: began, Now: began.Add(plan.Deadline)}, Verdict{IsFailed, "exit 1"}, Degraded},
+		"they run at last":                     {Evidence{Look: ready, Since: began, Now: began.Add(plan.Deadline)}, Verdict{IsReady, ""}, Healthy},
 		"it had failed, and starts again":      {Evidence{Look: moves, Failure: "exit 1 before"}, Verdict{IsFailed, "exit 1 before"}, Degraded},
 		"it had failed, and finds no place":    {Evidence{Look: waits, Failure: "exit 1 before"}, Verdict{IsFailed, "exit 1 before"}, Degraded},
 		"it had failed, and fails again":       {Evidence{Look: failed, Failure: "exit 1 before"}, Verdict{IsFailed, "exit 1"}, Degraded},

@@ -7,6 +7,18 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
+// Deadline is how long something may come no further before it counts as stalled, so that nothing else waits for it. The
+// wait that a spec allows the swarm comes on top.
+const Deadline = 10 * time.Minute
+
+// Overdue reports whether what began, or last came further, at some time has not come further for the Deadline and the
+// time that its spec allows on top. A time that is not known is never overdue. A time that lies as far in the future is
+// overdue as well: it is by another clock, and to wait for it might never end.
+func Overdue(since, now time.Time, spare time.Duration) bool {
+	age := now.Sub(since)
+	return !since.IsZero() && max(age, -age) >= Deadline+spare
+}
+
 // Rollout is the state of a service's last update.
 type Rollout struct {
 	// State is the engine's state of the update: updating, paused, completed, rollback_started, rollback_paused,
