@@ -64,6 +64,8 @@ type Task struct {
 	// Slot is the task's number in its service. It is 0 for a task of a global service.
 	Slot           int
 	State, Desired string
+	// Made is when the swarm made the task, by the clock of its managers. It is zero if the engine does not say.
+	Made time.Time
 	// Err is the engine's error message. It is "" if the engine has none.
 	Err string
 	// Volumes are volumes of the node that have data of the task.

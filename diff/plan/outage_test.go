@@ -15,8 +15,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// placedFrom reads: runs SERVICE.SLOT NODE [starting|failing] [global] [volume=V] [needs=CONSTRAINT]… [rolling]
-// [at-once=N]. NODE may be -. at-once is how many tasks of the service a roll-out stops at once.
+// placedFrom reads: runs SERVICE.SLOT NODE [starting|failing] [global] [volume=V] [needs=CONSTRAINT]… [rolling[=AGO]]
+// [pause=TIME] [at-once=N]. NODE may be -. rolling is how long ago a roll-out of the service came further, pause is what
+// its spec allows for each task, and at-once is how many tasks a roll-out stops at once.
 func placedFrom(w []string, n int) node.Placed {
 	service, _, _ := strings.Cut(w[1], ".")
 	p := node.Placed{ID: fmt.Sprintf("t%02d", n), Name: w[1], Service: service, Ready: true, Rolling: node.Rolling{AtOnce: 1}}
@@ -33,7 +34,11 @@ func placedFrom(w []string, n int) node.Placed {
 		case "global":
 			p.Everywhere = true
 		case "rolling":
-			p.UnderWay = true
+			if p.UnderWay = true; value != "" {
+				p.Further = ago(value)
+			}
+		case "pause":
+			p.Pause = now.Sub(ago(value))
 		case "at-once":
 			p.AtOnce = number(value)
 		case "volume":

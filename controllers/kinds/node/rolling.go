@@ -3,6 +3,7 @@ package node
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
@@ -19,15 +20,24 @@ type Rolling struct {
 	Replicas, AtOnce int
 	// UnderWay is true if the engine says that tasks of the service are being replaced.
 	UnderWay bool
+	// Further is when the roll-out that is under way last came further, by the clock of the managers: it began, or it made
+	// a task. It is zero if that is not known.
+	Further time.Time
+	// Pause is how long the service lets the engine take for one task before it goes on with the next.
+	Pause time.Duration
 }
 
-// rollingOf returns how the tasks of a live service are replaced. l is nil if it is gone.
-func rollingOf(svc *v1.Service, l *kinds.Live) Rolling {
+// rollingOf returns how the tasks of a live service are replaced. l is nil if it is gone. tasks are all tasks that are
+// known of it, also those that have ended.
+func rollingOf(svc *v1.Service, l *kinds.Live, tasks []*kinds.Task) Rolling {
 	r := Rolling{Replicas: 1}
 	if svc.Spec.Replicas != nil {
 		r.Replicas = int(*svc.Spec.Replicas)
 	}
 	for _, u := range []*v1.UpdateConfig{svc.Spec.UpdateConfig, svc.Spec.RollbackConfig} {
+		if u != nil {
+			r.Pause = max(r.Pause, time.Duration(u.Delay+u.Monitor))
+		}
 		switch { // an absent config, and an absent number, stand for one at once
 		case u != nil && u.Order == "start-first":
 		case u != nil && u.Parallelism != nil && *u.Parallelism == 0:
@@ -38,12 +48,48 @@ func rollingOf(svc *v1.Service, l *kinds.Live) Rolling {
 			r.AtOnce = max(r.AtOnce, 1)
 		}
 	}
-	if l != nil {
-		if raw, is := l.Raw.(*swarm.Service); is && raw.UpdateStatus != nil {
-			r.UnderWay = raw.UpdateStatus.State == swarm.UpdateStateUpdating || raw.UpdateStatus.State == swarm.UpdateStateRollbackStarted
+	if grace := svc.Spec.StopGracePeriod; grace != nil {
+		r.Pause += time.Duration(*grace)
+	}
+	if l == nil {
+		return r
+	}
+	if raw, is := l.Raw.(*swarm.Service); is && raw.UpdateStatus != nil {
+		u := raw.UpdateStatus
+		r.UnderWay = u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStateRollbackStarted
+		if r.UnderWay && u.StartedAt != nil {
+			r.Further = further(svc, *u.StartedAt, tasks)
 		}
 	}
 	return r
+}
+
+// further returns when a roll-out last came further that began at some time: when the newest task was made. A task in the
+// place of one that has failed since does not count, because the swarm makes such tasks again and again.
+func further(svc *v1.Service, began time.Time, tasks []*kinds.Task) time.Time {
+	failed := map[string]bool{}
+	for _, t := range tasks {
+		if state := swarm.TaskState(t.State); (state == swarm.TaskStateFailed || state == swarm.TaskStateRejected) && !t.Made.Before(began) {
+			failed[called(t, svc)] = true
+		}
+	}
+	last := began
+	for _, t := range tasks {
+		if t.Made.After(last) && !failed[called(t, svc)] {
+			last = t.Made
+		}
+	}
+	return last
+}
+
+// comesFurther reports whether tasks of the service are being replaced, and that is not overdue. Nothing waits for a
+// roll-out that finds no place, for example: it may go on for weeks. known is what the source knows of the roll-out. A
+// write may hide for a moment that it goes on.
+func (r Rolling) comesFurther(known plan.Rollout, now time.Time) bool {
+	if r.UnderWay {
+		return !plan.Overdue(r.Further, now, r.Pause)
+	}
+	return known.Running() && !plan.Overdue(known.Began, now, r.Pause)
 }
 
 // stops returns how many more of a service's tasks a roll-out may stop. Tasks that do not run yet count as stopped.
@@ -71,7 +117,7 @@ func rolledAway(step plan.Step, all []loss, pl plan.Plan, f plan.Facts) []loss {
 			return false
 		case i >= 0 && slices.ContainsFunc(pl.Steps[i].Fields, saysHow):
 			stops = l.ready
-		case i < 0 && !l.tasks[0].UnderWay && !f.Rollouts[key].Running():
+		case i < 0 && !l.tasks[0].comesFurther(f.Rollouts[key], f.Now):
 			return false
 		}
 		return l.lost > 0 && !l.tasks[0].Everywhere && l.stay <= stops

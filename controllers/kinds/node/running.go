@@ -5,12 +5,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // changing returns, by id, the nodes on which a difference, or a change of their role, may end tasks. The value is
@@ -86,17 +88,24 @@ func (s *surveyed) running(there []kinds.Task, changing map[string]bool) error {
 	for i := range others {
 		tasks[others[i].ID] = &others[i]
 	}
-	failed := map[string]bool{}
+	failed, of := map[string]bool{}, map[string][]*kinds.Task{}
 	for _, t := range tasks {
+		of[t.Service] = append(of[t.Service], t)
 		if swarm.TaskState(t.State) == swarm.TaskStateFailed {
 			failed[called(t, services[t.Service])] = true
+		}
+	}
+	rolling := map[string]Rolling{}
+	for id, svc := range services {
+		if svc != nil {
+			rolling[id] = rollingOf(svc, s.Index.ByID(v1.KindService, id), of[id])
 		}
 	}
 	var placed []Placed
 	for _, t := range tasks {
 		if svc := services[t.Service]; svc != nil && meant(t) {
-			p := placedOf(t, svc, failed)
-			p.Rolling = rollingOf(svc, s.Index.ByID(v1.KindService, t.Service))
+			p := placedOf(t, svc, failed, s.Now)
+			p.Rolling = rolling[t.Service]
 			placed = append(placed, p)
 		}
 	}
@@ -171,13 +180,13 @@ func meant(t *kinds.Task) bool {
 }
 
 // placedOf returns a task as the plan knows it. failed are the names of tasks that failed before. A task that takes
-// the place of such a task is not said to be about to run.
-func placedOf(t *kinds.Task, svc *v1.Service, failed map[string]bool) Placed {
+// the place of such a task is not said to be about to run, and neither is one that has been about to for long.
+func placedOf(t *kinds.Task, svc *v1.Service, failed map[string]bool, now time.Time) Placed {
 	name := called(t, svc)
 	running := swarm.TaskState(t.State) == swarm.TaskStateRunning
 	p := Placed{
 		ID: t.ID, Name: name, Service: svc.Metadata.Name, Node: t.Node, Everywhere: everywhere(svc),
-		Ready: running, Coming: !running && t.Err == "" && !failed[name], Volumes: t.Volumes,
+		Ready: running, Coming: !running && t.Err == "" && !failed[name] && !plan.Overdue(t.Made, now, 0), Volumes: t.Volumes,
 	}
 	if svc.Spec.Placement != nil {
 		p.Constraints = svc.Spec.Placement.Constraints
