@@ -271,7 +271,7 @@ func (g *given) line(w []string) error {
 	return nil
 }
 
-// claim KEY WHAT:OF HOLDER [former] [stays] [foreign] [rollout=STATE]
+// claim KEY WHAT:OF HOLDER [former] [stays] [foreign] [rollout=STATE] [began=5m]
 func (g *given) claim(w []string) {
 	what, of, _ := strings.Cut(w[2], ":")
 	c := Claim{Key: keyOf(w[1]), Claim: diff.Claim{What: what, Of: of}, Holder: keyOf(w[3]), Mine: true}
@@ -281,8 +281,13 @@ func (g *given) claim(w []string) {
 	c.Instance, c.HolderInstance = c.Key.Name, c.Holder.Name
 	c.Former, c.Stays = slices.Contains(w, "former"), slices.Contains(w, "stays")
 	c.Mine = !slices.Contains(w, "foreign")
-	if state, is := strings.CutPrefix(w[len(w)-1], "rollout="); is {
-		c.Rollout.State = state
+	for _, a := range w[4:] {
+		switch name, value, _ := strings.Cut(a, "="); name {
+		case "rollout":
+			c.Rollout.State = value
+		case "began":
+			c.Rollout.Began = ago(value)
+		}
 	}
 	g.Facts.Claims = append(g.Facts.Claims, c)
 }

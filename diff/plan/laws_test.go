@@ -111,6 +111,7 @@ func anything(t *rapid.T) given {
 				Key: by, Instance: by.Name, Holder: of, HolderInstance: of.Name, Claim: diff.Claim{What: "port", Of: oneOf(t, "port", "1/tcp", "2/tcp")},
 				Mine: !chance(t, "foreign", 4), Stays: chance(t, "stays", 5), Former: chance(t, "former", 5),
 			})
+				Rollout: Rollout{State: oneOf(t, "roll-out of the holder", "", "updating", "paused", "completed"), Began: now.Add(-oneOf(t, "began", time.Minute, Deadline))},
 		}
 	}
 	for _, c := range g.Changes {
@@ -555,7 +556,7 @@ func laterComes(t *rapid.T) {
 		case "room":
 			comes = coming[r.Key] && slices.ContainsFunc(g.Facts.Claims, func(c Claim) bool {
 				held := slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Key == c.Holder && o.Class == Later })
-				return c.Key == r.Key && (held || coming[c.Holder] || c.Former && g.Facts.Rollouts[c.Holder].Running()) || c.Holder == r.Key && coming[c.Key]
+				return c.Key == r.Key && (held || coming[c.Holder] || c.Former && (g.Facts.Rollouts[c.Holder].Running() || c.Rollout.Running())) || c.Holder == r.Key && coming[c.Key]
 			})
 		case "removals-last":
 			for k := range g.Facts.Begun {
@@ -601,7 +602,8 @@ func roomIsFree(t *rapid.T) {
 			continue
 		}
 		if c.Former {
-			if r := g.Facts.Rollouts[c.Holder]; r.Running() || r.State == "paused" {
+			r, known := g.Facts.Rollouts[c.Holder]
+			if r.Running() || r.State == "paused" || !known && c.Rollout.State == "updating" && now.Sub(c.Rollout.Began) < Deadline {
 				t.Fatalf("%s takes what %s may need for a rollback:\n%s", c.Key, c.Holder, render(p))
 			}
 			continue

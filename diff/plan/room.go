@@ -101,7 +101,8 @@ func (p *Plan) step(key v1.Key, instance string) *Step {
 //
 // A port is free when its giver's roll-out is over, not when the giver's new spec is written. If a giver is rolled
 // back to a port that was given away, it never runs again. SwarmKit's updater puts the old spec back without asking
-// for the port.
+// for the port. The roll-out of an object that no manifest of the source asks for counts only while it runs, and not
+// for long: nobody here can mend it, and whoever gave a port up must not keep it for good.
 //
 // They are two guards, because a refusal for good must come before anything waits for the step, and a refusal for
 // later after that.
@@ -132,6 +133,8 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 				r = c.Rollout
 			}
 			switch {
+			case !known && (!r.Running() || Overdue(r.Began, f.Now, 0)):
+				// no manifest of the source can end that, so it keeps the port from nobody
 			case r.Running():
 				out = append(out, s.Refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
 			case r.State == "paused":
