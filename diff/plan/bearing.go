@@ -26,6 +26,9 @@ const (
 	// passed means that the object is left alone by somebody's choice, belongs to somebody else, or waits for
 	// something from before the revision. Removals of the revision do not wait for it.
 	passed
+	// chosen means that the manifest or a person leaves the object alone on purpose. Removals do not even wait for it if
+	// the revision itself has changed it.
+	chosen
 	// failed means that the want was tried and has failed.
 	failed
 	// kept means that the object stays because others refer to it. That is no difference.
@@ -58,8 +61,8 @@ var bearings = map[string]Bearing{
 	guardIntent:         reported,
 	guardInFlight:       inFlight,
 	guardSelf:           Aside,
-	guardSuspend:        passed,
-	guardReleased:       passed,
+	guardSuspend:        passed | chosen,
+	guardReleased:       passed | chosen,
 	guardDropsSettings:  passed,
 	guardInUse:          kept,
 	guardUnseen:         unsure | Aside, // a filter may deny the list of volumes for good

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -110,8 +111,8 @@ func anything(t *rapid.T) given {
 			f.Claims = append(f.Claims, Claim{
 				Key: by, Instance: by.Name, Holder: of, HolderInstance: of.Name, Claim: diff.Claim{What: "port", Of: oneOf(t, "port", "1/tcp", "2/tcp")},
 				Mine: !chance(t, "foreign", 4), Stays: chance(t, "stays", 5), Former: chance(t, "former", 5),
-			})
 				Rollout: Rollout{State: oneOf(t, "roll-out of the holder", "", "updating", "paused", "completed"), Began: now.Add(-oneOf(t, "began", time.Minute, Deadline))},
+			})
 		}
 	}
 	for _, c := range g.Changes {
@@ -618,11 +619,18 @@ func roomIsFree(t *rapid.T) {
 	}
 }
 
-// While something of the revision is on its way, nothing is removed except what makes room for it.
+// While something of the revision is on its way, nothing is removed except what makes room for it. A service that does not
+// exist, and that is left so on purpose, is not on its way.
 func removalsWait(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
-	busy := len(g.Facts.Begun) > 0 || slices.ContainsFunc(p.Steps, func(s Step) bool {
+	onItsWay := maps.Clone(g.Facts.Begun)
+	for _, c := range g.Changes {
+		if c.Op == diff.Create && (c.Want.Policy.Suspend || g.Facts.Released[c.Key]) {
+			delete(onItsWay, c.Key)
+		}
+	}
+	busy := len(onItsWay) > 0 || slices.ContainsFunc(p.Steps, func(s Step) bool {
 		return s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && (s.Key != g.Facts.Self || s.Op != diff.Update)
 	})
 	for _, s := range p.Steps {

@@ -133,9 +133,10 @@ func (f *Facts) begun() []v1.Key {
 }
 
 // unready says which of the services that removals wait for has failed or, if none has, which is not ready. The text
-// is "" if all are ready. A service that somebody removed has failed as well if the operator does not make it again.
+// is "" if all are ready. A service that somebody removed has failed as well if the operator does not make it again. If
+// it is left alone on purpose, nothing waits for it, because that may last for ever.
 func (p *Plan) unready(f Facts, begun map[v1.Key]string) (Class, string) {
-	keys := slices.SortedFunc(maps.Keys(begun), v1.Key.Compare)
+	keys := slices.DeleteFunc(slices.SortedFunc(maps.Keys(begun), v1.Key.Compare), p.staysAway)
 	for _, k := range keys {
 		if f.Failing[k] {
 			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, begun[k], k)
@@ -150,6 +151,11 @@ func (p *Plan) unready(f Facts, begun map[v1.Key]string) (Class, string) {
 		return Later, fmt.Sprintf("%s is not ready: %s", k, begun[k])
 	}
 	return Later, ""
+}
+
+// staysAway reports whether a service does not exist, and the manifest or a person leaves it so on purpose.
+func (p *Plan) staysAway(k v1.Key) bool {
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Key == k && r.Op == diff.Create && r.is(chosen) })
 }
 
 // held returns an object that a problem of its manifest holds, or false if there is none. With its manifest mended,
