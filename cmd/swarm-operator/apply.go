@@ -96,7 +96,7 @@ type applying struct {
 	out     io.Writer // where text goes
 	printing
 	bounded
-	stale   error           // error of the last step that found the swarm changed
+	stale   error           // error of the last step of the run that found the swarm changed
 	last    *reconciler.Run // the run with the plan in hand
 	carried map[int]bool    // which steps of that plan are done
 	steps   ended           // every step that has ended
@@ -105,8 +105,9 @@ type applying struct {
 
 // bounded counts what apply does not wait for without end.
 type bounded struct {
-	errors int // how many runs in a row failed
-	silent int // how many runs waited for a node that has joined and not said its name
+	errors int  // how many runs in a row failed; a run that waits for another instance neither fails nor succeeds
+	behind bool // whether another instance kept the last run waiting
+	silent int  // how many runs waited for a node that has joined and not said its name
 }
 
 // printing is what the user was told.
@@ -141,6 +142,8 @@ func (a *applying) run(ctx context.Context) error {
 		a.last, a.carried = run, map[int]bool{}
 		a.print(run)
 		// Apply even if no step is left: there may be something to remember.
+		behind := a.behind
+		a.stale, a.behind = nil, false
 		out, err := a.r.Apply(ctx, run, a.stepped)
 		a.delivered(out.Delivered)
 		if err == nil {
@@ -151,14 +154,18 @@ func (a *applying) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return a.ended(ctx)
 		case waits:
-			a.errors = 0
+			a.behind = true
 			if !a.waited {
 				note(a.cmd, "%v", standby)
 				a.waited = true
 			}
 			pause(ctx, standby.Again)
-		case err != nil || out.Stale:
-			if err := a.failed(ctx, cmp.Or(err, a.stale, errChanging)); err != nil {
+		case err != nil:
+			if err := a.failed(ctx, err); err != nil {
+				return err
+			}
+		case out.Stale:
+			if err := a.outdated(ctx, behind); err != nil {
 				return err
 			}
 		case !run.Plan.Waiting() && onlyCreates(run.Plan) && len(out.Delivered) == 0 && !a.listens(run):
@@ -180,12 +187,39 @@ func (a *applying) run(ctx context.Context) error {
 // failed counts a run that failed, and waits until the next one. Others may act meanwhile: the next run may hang for as
 // long as the engine does not answer. It fails after several in a row.
 func (a *applying) failed(ctx context.Context, err error) error {
+	if err := a.failedOnce(err); err != nil {
+		return err
+	}
+	a.r.Release(ctx, false)
+	a.rest(ctx)
+	return nil
+}
+
+// outdated counts a run whose plan did not fit the swarm any more. The lease stays, so that no other instance makes the
+// next plan useless as well. The run does not count if another instance kept the one before waiting: that instance may
+// have acted until after the plan was made.
+func (a *applying) outdated(ctx context.Context, behind bool) error {
+	if behind && a.stale == nil {
+		return nil
+	}
+	if err := a.failedOnce(cmp.Or(a.stale, errChanging)); err != nil {
+		return err
+	}
+	a.rest(ctx)
+	return nil
+}
+
+// failedOnce counts a run that failed. It fails after several in a row.
+func (a *applying) failedOnce(err error) error {
 	if a.errors++; a.errors >= tries {
 		return fmt.Errorf("giving up after %d runs in a row that failed; what is done stays, and the next apply goes on from here. The last error: %w", tries, err)
 	}
-	a.r.Release(ctx, false)
-	pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 	return nil
+}
+
+// rest waits before the next run. It waits longer, the more runs have failed.
+func (a *applying) rest(ctx context.Context) {
+	pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 }
 
 // onlyCreates reports whether every step of the plan creates an object. It is true of a plan without steps. When such
