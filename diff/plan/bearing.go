@@ -26,8 +26,8 @@ const (
 	// passed means that the object is left alone by somebody's choice, belongs to somebody else, or waits for
 	// something from before the revision. Removals of the revision do not wait for it.
 	passed
-	// chosen means that the manifest or a person leaves the object alone on purpose. Removals do not even wait for it if
-	// the revision itself has changed it.
+	// chosen means that the manifest or a person leaves the object alone on purpose. If the revision has changed it,
+	// removals wait for an agreement, because the object may never come.
 	chosen
 	// failed means that the want was tried and has failed.
 	failed

@@ -26,12 +26,21 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 		case len(takers) > 0 && v1.RunsTasks(s.Key.Kind):
 			out = append(out, s.gap(takers, f, p)...)
 		case superseded && (before == Never || why == ""):
-			out = append(out, s.Refusal(before, "removals come last; %s", whyBefore))
+			out = append(out, s.comesLast(before, whyBefore, p)...)
 		case why != "":
-			out = append(out, s.Refusal(class, "removals come last; %s", why))
+			out = append(out, s.comesLast(class, why, p)...)
 		}
 	}
 	return out
+}
+
+// comesLast refuses a removal because of what comes first. It asks if that never comes by somebody's choice.
+func (s Step) comesLast(class Class, why string, p Policy) []Refusal {
+	const text = "removals come last; %s"
+	if class == Consent {
+		return s.Needs(Removals, p, text, why)
+	}
+	return []Refusal{s.Refusal(class, text, why)}
 }
 
 // onlyForRoom returns the services that find no place, if removals wait only for these. A service that is to be removed
@@ -134,9 +143,17 @@ func (f *Facts) begun() []v1.Key {
 
 // unready says which of the services that removals wait for has failed or, if none has, which is not ready. The text
 // is "" if all are ready. A service that somebody removed has failed as well if the operator does not make it again. If
-// it is left alone on purpose, nothing waits for it, because that may last for ever.
+// it is left alone on purpose, that may last for ever, so removals wait for an agreement: what goes may serve in its place.
 func (p *Plan) unready(f Facts, begun map[v1.Key]string) (Class, string) {
-	keys := slices.DeleteFunc(slices.SortedFunc(maps.Keys(begun), v1.Key.Compare), p.staysAway)
+	var keys []v1.Key
+	away := ""
+	for _, k := range slices.SortedFunc(maps.Keys(begun), v1.Key.Compare) {
+		if r := p.staysAway(k); r != nil {
+			away = fmt.Sprintf("%s does not exist and is left alone (%s), so what goes may still serve in its place", k, r.Why)
+			continue
+		}
+		keys = append(keys, k)
+	}
 	for _, k := range keys {
 		if f.Failing[k] {
 			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, begun[k], k)
@@ -150,12 +167,17 @@ func (p *Plan) unready(f Facts, begun map[v1.Key]string) (Class, string) {
 	for _, k := range keys {
 		return Later, fmt.Sprintf("%s is not ready: %s", k, begun[k])
 	}
-	return Later, ""
+	return Consent, away
 }
 
-// staysAway reports whether a service does not exist, and the manifest or a person leaves it so on purpose.
-func (p *Plan) staysAway(k v1.Key) bool {
-	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Key == k && r.Op == diff.Create && r.is(chosen) })
+// staysAway returns the refusal to make a service again that does not exist, if the manifest or a person leaves it so on
+// purpose, and nil otherwise.
+func (p *Plan) staysAway(k v1.Key) *Refusal {
+	i := slices.IndexFunc(p.Refused, func(r Refusal) bool { return r.Key == k && r.Op == diff.Create && r.is(chosen) })
+	if i < 0 {
+		return nil
+	}
+	return &p.Refused[i]
 }
 
 // held returns an object that a problem of its manifest holds, or false if there is none. With its manifest mended,

@@ -101,8 +101,8 @@ func (p *Plan) step(key v1.Key, instance string) *Step {
 //
 // A port is free when its giver's roll-out is over, not when the giver's new spec is written. If a giver is rolled
 // back to a port that was given away, it never runs again. SwarmKit's updater puts the old spec back without asking
-// for the port. The roll-out of an object that no manifest of the source asks for counts only while it runs, and not
-// for long: nobody here can mend it, and whoever gave a port up must not keep it for good.
+// for the port. If no manifest of the source asks for the giver, no change in git ends its roll-out. If that is paused or
+// takes long, the port is taken with an agreement.
 //
 // They are two guards, because a refusal for good must come before anything waits for the step, and a refusal for
 // later after that.
@@ -132,9 +132,12 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			if !known {
 				r = c.Rollout
 			}
+			mends := known || c.Mine && f.Problems[c.Holder].Why != "" // a change of its manifest may end that
 			switch {
-			case !known && (!r.Running() || Overdue(r.Began, f.Now, 0)):
-				// no manifest of the source can end that, so it keeps the port from nobody
+			case plan.goes(c.Holder) && !r.Running():
+				// whatever became of its roll-out, nobody rolls it back
+			case !mends && (r.State == "paused" || r.Running() && Overdue(r.Began, f.Now, 0)):
+				out = append(out, s.Needs(Replace, p, "%s gives up %s, and its roll-out does not end; if it is rolled back once this object has that, it may never run again", c.holder(), c.Claim)...)
 			case r.Running():
 				out = append(out, s.Refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
 			case r.State == "paused":
@@ -196,6 +199,12 @@ func (p *Plan) noTaker(s Step, f Facts) Refusal {
 		}
 	}
 	return s.Refusal(Never, "its removal would make room for a change that git no longer has; bring that change back in git")
+}
+
+// goes reports whether an object is to be removed, now or when what comes first is done.
+func (p *Plan) goes(k v1.Key) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key == k && s.removal() }) ||
+		slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Key == k && r.Op == diff.Remove && r.Class == Later })
 }
 
 // takesFrom reports whether a step of the plan takes what an object has.
