@@ -66,6 +66,8 @@ type Task struct {
 	State, Desired string
 	// Made is when the swarm made the task, by the clock of its managers. It is zero if the engine does not say.
 	Made time.Time
+	// Changed is when something of the task changed last, by that clock. Of a task that runs, it is mostly when it began to.
+	Changed time.Time
 	// Err is the engine's error message. It is "" if the engine has none.
 	Err string
 	// Volumes are volumes of the node that have data of the task.

@@ -20,10 +20,11 @@ type Rolling struct {
 	Replicas, AtOnce int
 	// UnderWay is true if the engine says that tasks of the service are being replaced.
 	UnderWay bool
-	// Further is when the roll-out that is under way last came further, by the clock of the managers: it began, or it made
-	// a task. It is zero if that is not known.
+	// Further is when the roll-out that is under way last came further, by the clock of the managers: it began, or a task
+	// of it was made or runs since then. It is zero if that is not known.
 	Further time.Time
-	// Pause is how long the service lets the engine take for one task before it goes on with the next.
+	// Pause is how long the service lets the engine take for one task before it goes on with the next: until the old task
+	// has stopped and the new one is healthy, and for what the update config, or that of a rollback, allows on top.
 	Pause time.Duration
 }
 
@@ -51,6 +52,9 @@ func rollingOf(svc *v1.Service, l *kinds.Live, tasks []*kinds.Task) Rolling {
 	if grace := svc.Spec.StopGracePeriod; grace != nil {
 		r.Pause += time.Duration(*grace)
 	}
+	if c := svc.Spec.Healthcheck; c != nil && (len(c.Test) == 0 || c.Test[0] != "NONE") {
+		r.Pause += time.Duration(c.StartPeriod) + time.Duration(max(1, c.Retries))*time.Duration(c.Interval+c.Timeout)
+	}
 	if l == nil {
 		return r
 	}
@@ -64,22 +68,33 @@ func rollingOf(svc *v1.Service, l *kinds.Live, tasks []*kinds.Task) Rolling {
 	return r
 }
 
-// further returns when a roll-out last came further that began at some time: when the newest task was made. A task in the
-// place of one that has failed since does not count, because the swarm makes such tasks again and again.
+// further returns when a roll-out last came further that began at some time: when its newest task was made, or began to
+// run. A task in the place of one that has ended since does not count, because the swarm makes such tasks again and again.
 func further(svc *v1.Service, began time.Time, tasks []*kinds.Task) time.Time {
-	failed := map[string]bool{}
+	ended := map[string]bool{}
 	for _, t := range tasks {
-		if state := swarm.TaskState(t.State); (state == swarm.TaskStateFailed || state == swarm.TaskStateRejected) && !t.Made.Before(began) {
-			failed[called(t, svc)] = true
+		if (fails(t) || swarm.TaskState(t.State) == swarm.TaskStateComplete) && !t.Made.Before(began) {
+			ended[called(t, svc)] = true
 		}
 	}
 	last := began
 	for _, t := range tasks {
-		if t.Made.After(last) && !failed[called(t, svc)] {
-			last = t.Made
+		if !t.Made.After(began) || ended[called(t, svc)] {
+			continue
+		}
+		last = latest(last, t.Made)
+		if swarm.TaskState(t.State) == swarm.TaskStateRunning {
+			last = latest(last, t.Changed)
 		}
 	}
 	return last
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // comesFurther reports whether tasks of the service are being replaced, and that is not overdue. Nothing waits for a

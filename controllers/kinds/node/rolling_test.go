@@ -59,7 +59,14 @@ func TestWhichRollOutsAreWaitedFor(t *testing.T) {
 		grace := v1.Duration(time.Minute)
 		return v1.ServiceSpec{UpdateConfig: u, StopGracePeriod: &grace}
 	}
+	started := func(n int, ago, runs time.Duration) *kinds.Task {
+		t := slot(n, "running", ago)
+		t.Changed = now.Add(-runs)
+		return t
+	}
 	const long = 500 * time.Hour
+	checked := v1.ServiceSpec{Healthcheck: &v1.Healthcheck{StartPeriod: v1.Duration(time.Hour), Interval: v1.Duration(time.Minute), Timeout: v1.Duration(time.Minute), Retries: 2}}
+	unchecked := v1.ServiceSpec{Healthcheck: &v1.Healthcheck{StartPeriod: v1.Duration(time.Hour), Test: v1.HealthTest{"NONE"}}}
 	for name, test := range map[string]struct {
 		spec  v1.ServiceSpec
 		says  swarm.UpdateState
@@ -80,6 +87,12 @@ func TestWhichRollOutsAreWaitedFor(t *testing.T) {
 		"a task of it has just found no place":     {says: swarm.UpdateStateUpdating, began: long, tasks: []*kinds.Task{slot(1, "running", time.Hour), slot(2, "pending", time.Minute)}, want: true},
 		"a task is started again and again":        {says: swarm.UpdateStateUpdating, began: long, tasks: []*kinds.Task{slot(1, "failed", time.Minute), slot(1, "running", time.Second), slot(2, "pending", time.Hour)}, want: false},
 		"a task is refused again and again":        {says: swarm.UpdateStateUpdating, began: long, tasks: []*kinds.Task{slot(1, "rejected", time.Minute), slot(1, "preparing", time.Second), slot(2, "pending", time.Hour)}, want: false},
+		"a task ends well again and again":         {says: swarm.UpdateStateUpdating, began: long, tasks: []*kinds.Task{slot(1, "complete", time.Minute), slot(1, "running", time.Second), slot(2, "pending", time.Hour)}, want: false},
+		"a task took long to start":                {says: swarm.UpdateStateUpdating, began: long, tasks: []*kinds.Task{started(1, 2*plan.Deadline, time.Minute)}, want: true},
+		"a task from before it changed since":      {says: swarm.UpdateStateUpdating, began: plan.Deadline, tasks: []*kinds.Task{started(1, 2*plan.Deadline, time.Minute)}, want: false},
+		"a task has time to become healthy":        {checked, swarm.UpdateStateUpdating, plan.Deadline + time.Hour + 4*time.Minute - 1, nil, plan.Rollout{}, true},
+		"but not more":                             {checked, swarm.UpdateStateUpdating, plan.Deadline + time.Hour + 4*time.Minute, nil, plan.Rollout{}, false},
+		"nobody checks its health":                 {unchecked, swarm.UpdateStateUpdating, plan.Deadline, nil, plan.Rollout{}, false},
 		"a task failed before it began":            {says: swarm.UpdateStateUpdating, began: time.Hour, tasks: []*kinds.Task{slot(1, "failed", 2*time.Hour), slot(1, "running", time.Minute)}, want: true},
 		"its spec lets it wait":                    {slow(&v1.UpdateConfig{Delay: v1.Duration(time.Hour), Monitor: v1.Duration(time.Minute)}), swarm.UpdateStateUpdating, plan.Deadline + time.Hour + 2*time.Minute - 1, nil, plan.Rollout{}, true},
 		"its spec lets it wait, but not that long": {slow(&v1.UpdateConfig{Delay: v1.Duration(time.Hour), Monitor: v1.Duration(time.Minute)}), swarm.UpdateStateUpdating, plan.Deadline + time.Hour + 2*time.Minute, nil, plan.Rollout{}, false},
@@ -107,25 +120,29 @@ func TestWhichTasksAreAboutToRun(t *testing.T) {
 	for name, test := range map[string]struct {
 		task   kinds.Task
 		failed bool // a task that it takes the place of
+		pause  time.Duration
 		want   bool
 	}{
-		"it starts":                    {kinds.Task{State: "starting", Made: now}, false, true},
-		"it has started for a while":   {kinds.Task{State: "preparing", Made: now.Add(1 - plan.Deadline)}, false, true},
-		"it has started for long":      {kinds.Task{State: "preparing", Made: now.Add(-plan.Deadline)}, false, false},
-		"nobody knows since when":      {kinds.Task{State: "starting"}, false, true},
-		"it finds no place":            {kinds.Task{State: "pending", Err: "no suitable node", Made: now}, false, false},
-		"another one failed before it": {kinds.Task{State: "starting", Made: now}, true, false},
-		"it runs":                      {kinds.Task{State: "running", Made: now}, false, false},
+		"it starts":                          {kinds.Task{State: "starting", Made: now}, false, 0, true},
+		"it has started for a while":         {kinds.Task{State: "preparing", Made: now.Add(1 - plan.Deadline)}, false, 0, true},
+		"it has started for long":            {kinds.Task{State: "preparing", Made: now.Add(-plan.Deadline)}, false, 0, false},
+		"it has started for long, as it may": {kinds.Task{State: "preparing", Made: now.Add(-plan.Deadline)}, false, time.Minute, true},
+		"nobody knows since when":            {kinds.Task{State: "starting"}, false, 0, true},
+		"it finds no place":                  {kinds.Task{State: "pending", Err: "no suitable node", Made: now}, false, 0, false},
+		"another one failed before it":       {kinds.Task{State: "starting", Made: now}, true, 0, false},
+		"it runs":                            {kinds.Task{State: "running", Made: now}, false, 0, false},
 	} {
 		test.task.Slot = 1
-		if got := placedOf(&test.task, svc, map[string]bool{"web.1": test.failed}, now).Coming; got != test.want {
+		if got := placedOf(&test.task, svc, Rolling{Pause: test.pause}, map[string]bool{"web.1": test.failed}, now).Coming; got != test.want {
 			t.Errorf("%s: it is about to run: %t", name, got)
 		}
 	}
 }
 
 func TestWhenATaskWasMade(t *testing.T) {
-	if got := taskOf(&swarm.Task{Meta: swarm.Meta{CreatedAt: firstSurvey}}).Made; !got.Equal(firstSurvey) {
-		t.Errorf("it was made at %s", got)
+	changed := firstSurvey.Add(time.Minute)
+	got := taskOf(&swarm.Task{Meta: swarm.Meta{CreatedAt: firstSurvey, UpdatedAt: changed}})
+	if !got.Made.Equal(firstSurvey) || !got.Changed.Equal(changed) {
+		t.Errorf("it was made at %s, and changed at %s", got.Made, got.Changed)
 	}
 }

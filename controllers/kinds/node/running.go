@@ -91,7 +91,7 @@ func (s *surveyed) running(there []kinds.Task, changing map[string]bool) error {
 	failed, of := map[string]bool{}, map[string][]*kinds.Task{}
 	for _, t := range tasks {
 		of[t.Service] = append(of[t.Service], t)
-		if swarm.TaskState(t.State) == swarm.TaskStateFailed {
+		if fails(t) {
 			failed[called(t, services[t.Service])] = true
 		}
 	}
@@ -104,9 +104,7 @@ func (s *surveyed) running(there []kinds.Task, changing map[string]bool) error {
 	var placed []Placed
 	for _, t := range tasks {
 		if svc := services[t.Service]; svc != nil && meant(t) {
-			p := placedOf(t, svc, failed, s.Now)
-			p.Rolling = rolling[t.Service]
-			placed = append(placed, p)
+			placed = append(placed, placedOf(t, svc, rolling[t.Service], failed, s.Now))
 		}
 	}
 	s.out.Running = NewRunning(s.hosts(), placed)
@@ -180,18 +178,25 @@ func meant(t *kinds.Task) bool {
 }
 
 // placedOf returns a task as the plan knows it. failed are the names of tasks that failed before. A task that takes
-// the place of such a task is not said to be about to run, and neither is one that has been about to for long.
-func placedOf(t *kinds.Task, svc *v1.Service, failed map[string]bool, now time.Time) Placed {
+// the place of such a task is not said to be about to run, and neither is one that has been about to for long. r is how the
+// service's tasks are replaced.
+func placedOf(t *kinds.Task, svc *v1.Service, r Rolling, failed map[string]bool, now time.Time) Placed {
 	name := called(t, svc)
 	running := swarm.TaskState(t.State) == swarm.TaskStateRunning
 	p := Placed{
 		ID: t.ID, Name: name, Service: svc.Metadata.Name, Node: t.Node, Everywhere: everywhere(svc),
-		Ready: running, Coming: !running && t.Err == "" && !failed[name] && !plan.Overdue(t.Made, now, 0), Volumes: t.Volumes,
+		Ready: running, Coming: !running && t.Err == "" && !failed[name] && !plan.Overdue(t.Made, now, r.Pause), Volumes: t.Volumes, Rolling: r,
 	}
 	if svc.Spec.Placement != nil {
 		p.Constraints = svc.Spec.Placement.Constraints
 	}
 	return p
+}
+
+// fails reports whether a task has failed, or a node has refused it.
+func fails(t *kinds.Task) bool {
+	state := swarm.TaskState(t.State)
+	return state == swarm.TaskStateFailed || state == swarm.TaskStateRejected
 }
 
 // called returns the task's name as docker shows it.

@@ -34,7 +34,7 @@ func listTasks(ctx context.Context, c *engine.Client, need kinds.TaskNeed) ([]ki
 // taskOf returns what a survey needs of a task. Volumes of a driver other than local are not the node's own.
 func taskOf(t *swarm.Task) kinds.Task {
 	out := kinds.Task{
-		ID: t.ID, Service: t.ServiceID, Node: t.NodeID, Slot: t.Slot, State: string(t.Status.State), Desired: string(t.DesiredState), Made: t.CreatedAt, Err: t.Status.Err,
+		ID: t.ID, Service: t.ServiceID, Node: t.NodeID, Slot: t.Slot, State: string(t.Status.State), Desired: string(t.DesiredState), Made: t.CreatedAt, Changed: t.UpdatedAt, Err: t.Status.Err,
 	}
 	if c := t.Spec.ContainerSpec; c != nil {
 		for _, m := range c.Mounts {
