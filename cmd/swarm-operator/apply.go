@@ -165,7 +165,7 @@ func (a *applying) run(ctx context.Context) error {
 				return err
 			}
 		case out.Stale:
-			if err := a.outdated(ctx, behind); err != nil {
+			if err := a.outdated(ctx, behind, out.Done); err != nil {
 				return err
 			}
 		case !run.Plan.Waiting() && onlyCreates(run.Plan) && len(out.Delivered) == 0 && !a.listens(run):
@@ -197,8 +197,11 @@ func (a *applying) failed(ctx context.Context, err error) error {
 
 // outdated counts a run whose plan did not fit the swarm any more. The lease stays, so that no other instance makes the
 // next plan useless as well. The run does not count if another instance kept the one before waiting: that instance may
-// have acted until after the plan was made.
-func (a *applying) outdated(ctx context.Context, behind bool) error {
+// have acted until after the plan was made. If the run has done some of its steps, apply comes further.
+func (a *applying) outdated(ctx context.Context, behind bool, done int) error {
+	if done > 0 {
+		a.errors = 0
+	}
 	if behind && a.stale == nil {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"bytes"
 	"net/http"
 	"os"
@@ -123,5 +124,27 @@ func TestApplyKeepsTheLeaseAfterAPlanThatAnotherInstanceMadeStale(t *testing.T) 
 	}
 	if turns == 0 {
 		t.Error("the other instance never acted")
+	}
+}
+
+// A plan that others made stale counts as a failure only if nothing of it was done, and if nobody kept apply waiting before.
+func TestWhichStalePlansCountAsFailures(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel() // so that apply does not rest
+	for name, test := range map[string]struct {
+		behind bool
+		done   int
+		stale  error
+		fails  bool
+	}{
+		"nothing was done":                          {fails: true},
+		"some steps were done":                      {done: 1},
+		"another instance acted before":             {behind: true},
+		"it did, and the engine refused a step too": {behind: true, stale: errChanging, fails: true},
+	} {
+		a := &applying{stale: test.stale, bounded: bounded{errors: tries - 1}}
+		if err := a.outdated(over, test.behind, test.done); (err != nil) != test.fails {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
