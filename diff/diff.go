@@ -77,10 +77,7 @@ type Meta struct {
 	// Applied has the digests of the values that were last applied, from the label or from the record of the
 	// adoption.
 	Applied Applied
-	// Unknown are keys of the live spec that our types do not know. A write would drop them.
-	Unknown []string
-	// Unstated are the live object's settings that no manifest can state, by path. No write drops them.
-	Unstated []string
+	Foreign
 	// Stack is the stack by which docker knows the object. It is "" if there is none.
 	Stack string
 	// Updated is true if the engine says how the object's last update stands.
@@ -93,6 +90,25 @@ type Meta struct {
 	OldVersion bool
 	// UsedBy are the services whose spec or previous spec refers to the object.
 	UsedBy []v1.Key
+}
+
+// Foreign are settings of a live object that others made and that no manifest can state.
+type Foreign struct {
+	// Unknown are keys of the live spec that our types do not know or cannot read. A write would drop them.
+	Unknown []string
+	// Unread are those of Unknown whose text is no value of their type, and that belong to a field of a manifest.
+	Unread []Unread
+	// Unstated are the live object's settings that no manifest can state, by path. No write drops them.
+	Unstated []string
+}
+
+// Unread is a text in a live spec that is no value of its type, such as the name of a host where an address must be.
+type Unread struct {
+	// Key is the key of the live spec, as in Foreign.Unknown.
+	Key string
+	// Path is the field of a manifest that it belongs to. A write of that field replaces all of it.
+	Path string
+	Text string
 }
 
 // Title is the right by which an object is ours.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing/fstest"
@@ -353,7 +354,7 @@ func (s *story) write(name string, change func(*swarm.Service) error) error {
 //	create service NAME IMAGE
 //	create network|volume NAME
 //	remove KIND NAME
-//	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, port 80, nothing -, labels lost, unknown PATH
+//	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, port 80, nothing -, labels lost, unknown PATH, dns TEXT
 //	volume NAME AVAILABILITY
 //	rollback NAME             as docker service rollback does; the spec that it leaves becomes the previous one
 func (s *story) hand(w []string) error {
@@ -384,12 +385,27 @@ func (s *story) hand(w []string) error {
 			n.PreviousSpec, n.UpdateStatus = &before, nil
 			return s.set(&n.Spec, w[2], w[3])
 		})
+		if err == nil && w[2] == "dns" { // it is no address, and old engines take it
+			s.misreads(w[1], w[3])
+		}
 		if err == nil && w[2] == "unknown" { // a newer engine has it, and this release does not know it
 			s.Objects[v1.Key{Kind: v1.KindService, Name: w[1]}].Unknown = []string{w[3]}
 		}
 		return err
 	}
 	return errors.New("no such line")
+}
+
+// misreads gives a service a name server that is no address.
+func (s *story) misreads(name, text string) {
+	live := *s.Objects[v1.Key{Kind: v1.KindService, Name: name}]
+	raw := *live.Raw.(*swarm.Service)
+	c := *raw.Spec.TaskTemplate.ContainerSpec
+	c.DNSConfig = &swarm.DNSConfig{Nameservers: []netip.Addr{{}}}
+	const key = "Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers[0]"
+	raw.Spec.TaskTemplate.ContainerSpec, live.Raw = &c, &raw
+	live.Unknown, live.Unread = []string{key}, []diff.Unread{{Key: key, Path: "spec.dns", Text: text}}
+	s.Objects[v1.Key{Kind: v1.KindService, Name: name}] = &live
 }
 
 // theirs returns a cluster volume as docker volume create makes it.
@@ -446,7 +462,7 @@ func (s *story) set(spec *swarm.ServiceSpec, setting, value string) error {
 		c.Env = append(c.Env, value)
 	case "port":
 		spec.EndpointSpec.Ports = []swarm.PortConfig{{TargetPort: 80, PublishedPort: uint32(s.number(value)), Protocol: "tcp", PublishMode: swarm.PortConfigPublishModeIngress}}
-	case "nothing", "unknown": // the types have no field for it
+	case "nothing", "unknown", "dns": // the types have no field for it, or cannot read it
 	case "labels": // docker stack deploy writes its own, and no others
 		spec.Labels = map[string]string{"com.docker.stack.namespace": "shop"}
 	default:

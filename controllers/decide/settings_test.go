@@ -150,9 +150,9 @@ func TestWhatCannotBeWrittenDownIsNotRemoved(t *testing.T) {
 func TestSettingsOfManyObjectsAreNamedInFewNotices(t *testing.T) {
 	var haves []*diff.State
 	for i := range mostNamed + 3 {
-		haves = append(haves, &diff.State{Key: svc(fmt.Sprintf("s%02d", i)), Meta: diff.Meta{Mine: true, Unstated: []string{"spec.tty"}}})
+		haves = append(haves, &diff.State{Key: svc(fmt.Sprintf("s%02d", i)), Meta: diff.Meta{Mine: true, Foreign: diff.Foreign{Unstated: []string{"spec.tty"}}}})
 	}
-	haves = append(haves, &diff.State{Key: svc("foreign"), Meta: diff.Meta{Unstated: []string{"spec.tty"}}}, &diff.State{Key: svc("plain"), Meta: diff.Meta{Mine: true}})
+	haves = append(haves, &diff.State{Key: svc("foreign"), Meta: diff.Meta{Foreign: diff.Foreign{Unstated: []string{"spec.tty"}}}}, &diff.State{Key: svc("plain"), Meta: diff.Meta{Mine: true}})
 	got := unstated(haves)
 	if len(got) != mostNamed+1 || !strings.Contains(got[0], "Service/s00 has settings") || got[mostNamed] != "such settings are also in Service/s10, Service/s11, Service/s12" {
 		t.Errorf("%q", got)

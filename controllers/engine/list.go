@@ -115,7 +115,7 @@ func (l *Listed) decode(raw []byte) error {
 	if _, err := unmarshal(raw, &l.Service); err != nil {
 		return err
 	}
-	l.Unknown = unknownInSpec(raw, &l.Service)
+	l.Unknown, l.Unread = unknownInSpec(raw, &l.Service)
 	return l.attach(raw)
 }
 

@@ -28,7 +28,7 @@ func (c *Client) NodesRaw(ctx context.Context) ([]ListedNode, error) {
 			if _, err := unmarshal(e, &n.Node); err != nil {
 				return fmt.Errorf("decoding node %d of the list: %w", i, err)
 			}
-			n.Unknown = unknownInSpec(e, &n.Node)
+			n.Unknown, _ = unknownInSpec(e, &n.Node)
 		}
 		return nil
 	})

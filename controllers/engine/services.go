@@ -78,11 +78,13 @@ func (c *Client) SwarmRaw(ctx context.Context) (swarm.Swarm, []string, error) {
 	return s, unknown, err
 }
 
-// Listed is a service with the unknown fields that ServiceRaw returns for it. As long as the engine's text about the
+// Listed is a service with the unknown fields that ServiceRaw returns for it. Unread are those of them that are addresses that
+// this program's types cannot read. As long as the engine's text about the
 // service stays the same, byte for byte, ServiceList returns the same pointer. So callers must not change it.
 type Listed struct {
 	swarm.Service
 	Unknown []string
+	Unread  []Unread
 }
 
 // ServiceList reads all services in one call.
@@ -125,7 +127,7 @@ func (c *Client) decodeRaw(ctx context.Context, p string, q url.Values, into any
 		if _, err := unmarshal(raw, into); err != nil {
 			return fmt.Errorf("decoding the answer to %s: %w", r.method+" "+route("/v1.0"+p), err)
 		}
-		unknown = unknownInSpec(raw, into)
+		unknown, _ = unknownInSpec(raw, into)
 		return nil
 	})
 	return unknown, err

@@ -168,9 +168,10 @@ func TestATextThatIsNoAddressHidesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*Listed{list[0], one, {raw, rawUnknown}} {
+	for _, s := range []*Listed{list[0], one, {Service: raw, Unknown: rawUnknown, Unread: one.Unread}} {
 		dns := fmt.Sprint(s.Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers)
-		if s.ID != "a" || s.Version.Index != 3 || s.Spec.Name != "web" || dns != "[10.0.0.1 invalid IP]" || !slices.Equal(s.Unknown, unknown) {
+		if s.ID != "a" || s.Version.Index != 3 || s.Spec.Name != "web" || dns != "[10.0.0.1 invalid IP]" || !slices.Equal(s.Unknown, unknown) ||
+			!slices.Equal(s.Unread, []Unread{{unknown[0], "pihole"}}) {
 			t.Errorf("it is read as %+v, and unknown is %q", s.Service, s.Unknown)
 		}
 	}

@@ -14,12 +14,24 @@ import (
 // in encoding/json. A map accepts any key. A json.RawMessage, an interface and a type that decodes itself accept
 // anything below them. The document must be valid.
 func unknownKeys(raw []byte, into any) []string {
-	w := walker{raw: raw}
-	w.value(shapeOf(reflect.TypeOf(into)))
-	keys := slices.Concat(w.unknown, w.unread)
-	slices.Sort(keys)
+	keys, _ := walked(raw, into)
 	return keys
 }
+
+// walked returns what unknownKeys returns, and the texts among it that the type does not read.
+func walked(raw []byte, into any) (keys []string, unread []Unread) {
+	w := walker{raw: raw}
+	w.value(shapeOf(reflect.TypeOf(into)))
+	keys = slices.Concat(w.unknown, w.unread)
+	slices.Sort(keys)
+	for i, key := range w.unread {
+		unread = append(unread, Unread{Key: key, Text: w.texts[i]})
+	}
+	return keys, unread
+}
+
+// Unread is a text that the type of a key does not read, such as the name of a host where an address must be.
+type Unread struct{ Key, Text string }
 
 // unmarshal decodes a JSON document. A text that its type does not read becomes the zero value, and unread has its path.
 // One such text must not hide all other objects of a list: engines carry some that the types of their newest API
@@ -36,11 +48,13 @@ func unmarshal(raw []byte, into any) (unread []string, err error) {
 
 // unknownInSpec leaves out keys of the server's own state, which may grow and which nobody writes back. The document
 // must be valid; it was decoded before.
-func unknownInSpec(raw []byte, into any) []string {
-	return slices.DeleteFunc(unknownKeys(raw, into), func(p string) bool {
-		top, _, _ := strings.Cut(p, ".")
+func unknownInSpec(raw []byte, into any) (keys []string, unread []Unread) {
+	beside := func(key string) bool {
+		top, _, _ := strings.Cut(key, ".")
 		return !strings.EqualFold(top, "Spec")
-	})
+	}
+	keys, unread = walked(raw, into)
+	return slices.DeleteFunc(keys, beside), slices.DeleteFunc(unread, func(u Unread) bool { return beside(u.Key) })
 }
 
 // walker goes through a valid document, so every step is simple. It allocates only for addresses and for what it
@@ -50,7 +64,8 @@ type walker struct {
 	at      int
 	path    []step
 	unknown []string
-	unread  []string // texts that their type does not read
+	unread  []string // where texts are that their type does not read
+	texts   []string // these texts, in the same order
 	clears  bool     // makes those texts empty
 }
 
@@ -88,6 +103,7 @@ func (w *walker) text(s *shape) {
 		return
 	}
 	w.report(&w.unread)
+	w.texts = append(w.texts, string(text))
 	if w.clears {
 		copy(w.raw[start:w.at], `""`+strings.Repeat(" ", w.at-start-2))
 	}

@@ -112,10 +112,14 @@ func sorted(s string) string {
 }
 
 func TestOnlyUnknownFieldsOfTheSpecAreReturned(t *testing.T) {
-	doc := `{"ID":"x","NewState":{"a":1},"PreviousSpec":{"New":1},"Endpoint":{"New":1},
-		"Spec":{"Name":"web","NewTop":1,"TaskTemplate":{"ContainerSpec":{"Image":"a","NewField":{"x":1},"Mounts":[{"Type":"bind","NewOption":1}]}}}}`
-	got := unknownInSpec([]byte(doc), swarm.Service{})
-	want := []string{"Spec.NewTop", "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption", "Spec.TaskTemplate.ContainerSpec.NewField"}
+	doc := `{"ID":"x","NewState":{"a":1},"PreviousSpec":{"New":1,"TaskTemplate":{"ContainerSpec":{"DNSConfig":{"Nameservers":["before"]}}}},"Endpoint":{"New":1},
+		"Spec":{"Name":"web","NewTop":1,"TaskTemplate":{"ContainerSpec":{"Image":"a","DNSConfig":{"Nameservers":["10.0.0.1","p\u00efhole",""]},"NewField":{"x":1},"Mounts":[{"Type":"bind","NewOption":1}]}}}}`
+	got, unread := unknownInSpec([]byte(doc), swarm.Service{})
+	const dns = "Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers"
+	if texts := []Unread{{dns + "[1]", "p\u00efhole"}, {dns + "[2]", ""}}; !slices.Equal(unread, texts) {
+		t.Errorf("no addresses are %q, want %q", unread, texts)
+	}
+	want := []string{"Spec.NewTop", dns + "[1]", dns + "[2]", "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption", "Spec.TaskTemplate.ContainerSpec.NewField"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

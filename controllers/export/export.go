@@ -185,6 +185,10 @@ func (w *writing) unstated(x kinds.Exported) {
 			if slices.Contains(x.Known, key) {
 				continue
 			}
+			if i := slices.IndexFunc(l.Unread, func(u diff.Unread) bool { return u.Key == key }); i >= 0 {
+				w.note(x, l.Unread[i].Path, "a value in the swarm is no address, so the manifest does not state it")
+				continue
+			}
 			w.note(x, key, "this release of swarm-operator does not know the setting, so the manifest does not state it")
 		}
 	}

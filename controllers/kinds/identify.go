@@ -58,7 +58,7 @@ func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.
 // up: see outlived.
 func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	key := v1.Key{Kind: l.Kind, Name: l.called()}
-	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown, Stack: stackOf(l)}
+	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Foreign: diff.Foreign{Unknown: l.Unknown, Unread: l.Unread}, Stack: stackOf(l)}
 	if r, ok := s.Adopted[l.ID]; ok && r.Key.Kind == l.Kind {
 		meta.Mine, meta.Title, meta.Applied = true, diff.TitleAdopted, r.Applied
 		if r.Taken {
@@ -83,7 +83,7 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 		return key, meta
 	}
 	if source != s.Name { // even if it is on record as ours: the label came later, with a write of the other source
-		return v1.Key{Kind: l.Kind, Name: l.called()}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Unknown: meta.Unknown, Owner: "source " + source}
+		return v1.Key{Kind: l.Kind, Name: l.called()}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Foreign: meta.Foreign, Owner: "source " + source}
 	}
 	if meta.Owner != "" && (l.Kind == v1.KindNode || l.Kind == v1.KindCluster) { // another source adopted it while we stated nothing of it
 		return key, meta

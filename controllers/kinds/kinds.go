@@ -5,6 +5,7 @@ package kinds
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,13 +32,26 @@ type Live struct {
 	Created time.Time
 	// Local is true for a node's own object, which others may name and no manifest makes.
 	Local bool
-	// Unknown are keys of the object's spec that our types do not know.
+	// Unknown are keys of the object's spec that our types do not know or cannot read. Unread are those of them whose text is
+	// no value of their type, and that belong to a field of a manifest.
 	Unknown []string
+	Unread  []diff.Unread
 	// Raw is the engine's own value, of a type that only its kind knows.
 	Raw any
 }
 
 func (l *Live) ref() Ref { return Ref{l.Kind, l.ID} }
+
+// unstatable returns the settings that no manifest can state. A value of a field that manifests have is none, even if it cannot
+// be read: the normal form has it.
+func (l *Live) unstatable() []string {
+	if len(l.Unread) == 0 {
+		return l.Unknown
+	}
+	return slices.DeleteFunc(slices.Clone(l.Unknown), func(key string) bool {
+		return slices.ContainsFunc(l.Unread, func(u diff.Unread) bool { return u.Key == key })
+	})
+}
 
 func (l *Live) called() string { return cmp.Or(l.Called, l.Name) }
 

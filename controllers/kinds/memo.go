@@ -359,7 +359,7 @@ func (h *haveMemo) normalise(m *Memo, ix *Index) {
 	}
 	h.state.Normal = diff.Normal{Shape: h.kind.Shape, Object: h.kind.Normalise(h.live, ix)}
 	if !h.kind.Partial { // nobody makes an object of a partial kind again
-		h.state.Meta.Unstated = h.live.Unknown
+		h.state.Meta.Unstated = h.live.unstatable()
 	}
 	h.state.Gen, h.state.Rest, h.state.Leaves = m.generation(), h, nil
 	if h.kind.Versions != nil { // Haves may add leaves

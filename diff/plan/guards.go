@@ -176,12 +176,34 @@ func parseAPI(s string) (major, minor int) {
 	return major, minor
 }
 
-// unknownField refuses a write that would drop a setting that somebody made and this release does not know.
+// unknownField refuses a write that would drop a setting that somebody made and this release does not know or cannot read. A
+// value that cannot be read is no reason if the write replaces all of its field with what the manifest states.
 func unknownField(s Step, _ Facts, _ Policy) []Refusal {
-	if h := s.Change.Have; h != nil && s.stays() && len(h.Meta.Unknown) > 0 {
-		return []Refusal{s.Refusal(Never, "the object in the swarm has fields that this release does not know, and a write would drop them: %s; update swarm-operator, or remove them by hand", strings.Join(h.Meta.Unknown, ", "))}
+	h := s.Change.Have
+	if h == nil || !s.stays() {
+		return nil
+	}
+	unknown := slices.Clone(h.Meta.Unknown)
+	var unread []string
+	for _, u := range h.Meta.Unread {
+		unknown = slices.DeleteFunc(unknown, func(key string) bool { return key == u.Key })
+		if !s.replaces(u.Path) {
+			unread = append(unread, fmt.Sprintf("%s has %q", u.Path, v1.Scrub(u.Text)))
+		}
+	}
+	switch {
+	case len(unknown) > 0:
+		return []Refusal{s.Refusal(Never, "the object in the swarm has fields that this release does not know, and a write would drop them: %s; update swarm-operator, or remove them by hand", strings.Join(unknown, ", "))}
+	case len(unread) > 0:
+		return []Refusal{s.Refusal(Never, "in the swarm, %s, which is no address, and a write would drop it: state %s in the manifest, and the write replaces all of it; or remove it by hand", strings.Join(unread, ", and "), h.Meta.Unread[0].Path)}
 	}
 	return nil
+}
+
+// replaces reports whether a step writes a field as the manifest states it, so that nothing of the live value stays. An object
+// that is made again starts from its live spec, so that does not count.
+func (s Step) replaces(path string) bool {
+	return s.Op == diff.Update && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == path && f.Want.Set() && !f.Ignored })
 }
 
 // missing refuses a step that needs an external object that does not exist.

@@ -467,6 +467,9 @@ func attribute(c *diff.Change, name, value string) {
 		c.Newer = append(c.Newer, diff.Newer{Path: value, SinceAPI: "1.46"})
 	case "unknown":
 		m.Unknown = strings.Split(value, ",")
+	case "unread": // PATH:TEXT of the field that is the last of the unknown ones
+		field, text, _ := strings.Cut(value, ":")
+		m.Unread = append(m.Unread, diff.Unread{Key: m.Unknown[len(m.Unknown)-1], Path: field, Text: text})
 	case "suspend":
 		p.Suspend = yes
 	case "protect":

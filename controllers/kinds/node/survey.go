@@ -202,7 +202,7 @@ func (s *surveyed) state(l *kinds.Live) *diff.State {
 	if st := s.States[l.ID]; st != nil {
 		return st
 	}
-	return &diff.State{Key: key(l), Instance: l.ID, Value: l, Meta: diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}}
+	return &diff.State{Key: key(l), Instance: l.ID, Value: l, Meta: diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Foreign: diff.Foreign{Unknown: l.Unknown}}}
 }
 
 func (s *surveyed) held(l *kinds.Live) bool {

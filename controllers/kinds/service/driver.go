@@ -21,7 +21,7 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	}
 	out := make([]*kinds.Live, 0, len(services))
 	for _, s := range services {
-		out = append(out, live(&s.Service, s.Unknown))
+		out = append(out, seen(s))
 	}
 	return out, nil
 }
@@ -31,8 +31,22 @@ func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, err
 	if err != nil {
 		return nil, fmt.Errorf("reading service %s: %w", id, err)
 	}
-	return live(&s.Service, s.Unknown), nil
+	return seen(s), nil
 }
+
+// seen returns a service as it was read, with its texts that are no addresses.
+func seen(s *engine.Listed) *kinds.Live {
+	l := live(&s.Service, s.Unknown)
+	for _, u := range s.Unread {
+		if strings.HasPrefix(u.Key, nameservers+"[") {
+			l.Unread = append(l.Unread, diff.Unread{Key: u.Key, Path: "spec.dns", Text: u.Text})
+		}
+	}
+	return l
+}
+
+// nameservers is the key of the only addresses in the spec of a service.
+const nameservers = "Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers"
 
 func live(s *swarm.Service, unknown []string) *kinds.Live {
 	return &kinds.Live{

@@ -1,12 +1,35 @@
 package service
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
+
+// normal reads a live service. Texts that are no addresses stand among its name servers, so that the service differs from a
+// manifest that cannot state them.
+func normal(l *kinds.Live, ix names) *v1.Service {
+	s := read(&raw(l).Spec, ix)
+	if len(l.Unread) == 0 {
+		return s
+	}
+	s.Spec.DNS = nil
+	for i, address := range raw(l).Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers {
+		at := slices.IndexFunc(l.Unread, func(u diff.Unread) bool { return u.Key == fmt.Sprintf("%s[%d]", nameservers, i) })
+		switch {
+		case address.IsValid():
+			s.Spec.DNS = append(s.Spec.DNS, address.String())
+		case at >= 0:
+			s.Spec.DNS = append(s.Spec.DNS, l.Unread[at].Text)
+		}
+	}
+	return s
+}
 
 // readMore reads what few services state.
 func readMore(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
@@ -14,7 +37,7 @@ func readMore(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
 	s.Sysctls, s.OomScoreAdj, s.Isolation = c.Sysctls, c.OomScoreAdj, string(c.Isolation)
 	if d := c.DNSConfig; d != nil {
 		for _, address := range d.Nameservers {
-			if address.IsValid() { // otherwise the engine has a text there that is no address, and nobody writes the service
+			if address.IsValid() { // otherwise the engine has a text there that is no address: see normal
 				s.DNS = append(s.DNS, address.String())
 			}
 		}

@@ -40,6 +40,9 @@ func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, w
 // drops says which setting any write of the live spec would drop, because this release or the API version does not know
 // it. It returns "" if there is none.
 func drops(l *kinds.Live, api string) string {
+	if len(l.Unread) == len(l.Unknown) && len(l.Unread) > 0 {
+		return fmt.Sprintf("%s has %q, which is no address and which a write would drop: state %s in its manifest, or remove it by hand", l.Unread[0].Path, v1.Scrub(l.Unread[0].Text), l.Unread[0].Path)
+	}
 	if len(l.Unknown) > 0 {
 		return "its spec has fields that this release does not know and would drop: " + strings.Join(l.Unknown, ", ")
 	}

@@ -27,7 +27,7 @@ func Kind() kinds.Kind {
 			Shape:     shape,
 			Rules:     rules,
 			Uses:      uses,
-			Normalise: func(l *kinds.Live, ix *kinds.Index) v1.Object { return read(&raw(l).Spec, ix) },
+			Normalise: func(l *kinds.Live, ix *kinds.Index) v1.Object { return normal(l, ix) },
 		},
 		Planning: kinds.Planning{Guards: []plan.Guard{{Name: "job", Check: jobs}}},
 		Store: kinds.Store{
