@@ -16,6 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/act"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
@@ -40,7 +41,8 @@ func newApply() *cobra.Command {
 		Short: "Make the swarm match the manifests, once",
 		Long: `Apply prints the plan, carries it out, and repeats both until only steps are left that wait for a person. It never asks.
 It exits with 0 when everything is done; with 1 if something is held or refused or, with --wait, has failed, or if --timeout is
-over; and with 2 on errors. An interrupt lets calls that have begun finish, and begins no more.
+over; and with 2 on errors. An interrupt lets calls that have begun finish, and begins no more. If cluster volumes cannot be
+listed, a secret whose manifest is gone stays; apply then does everything else and exits with 1, unless the source has volumes itself.
 
 With -o json it prints one document when it ends, also if it fails after the plan was made: what diff prints, about what is left, with
 what was done and the outcome. The text goes to the standard error meanwhile.`,
@@ -172,9 +174,13 @@ func (a *applying) run(ctx context.Context) error {
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
-		case run.Incomplete() != nil || run.Unsure() != nil: // what it waits for cannot be seen
-			if err := a.failed(ctx, cmp.Or(run.Incomplete(), run.Unsure())); err != nil {
+		case run.Incomplete() != nil: // what it waits for cannot be seen
+			if err := a.failed(ctx, run.Incomplete()); err != nil {
 				return err
+			}
+		case run.Unsure() != nil:
+			if a.givesUp(ctx, run.Unsure()) {
+				return a.finish(ctx, run)
 			}
 		default:
 			a.errors = 0
@@ -223,6 +229,12 @@ func (a *applying) failedOnce(err error) error {
 // rest waits before the next run. It waits longer, the more runs have failed.
 func (a *applying) rest(ctx context.Context) {
 	pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
+}
+
+// givesUp reports whether apply leaves undone what waits for a list that failed. It does so at once if the engine denies the
+// list, because a filter may do that for good. After any other failure it first tries again.
+func (a *applying) givesUp(ctx context.Context, err error) bool {
+	return engine.IsPermission(err) || a.failed(ctx, err) != nil
 }
 
 // onlyCreates reports whether every step of the plan creates an object. It is true of a plan without steps. When such
@@ -371,6 +383,9 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 	if run.Foreign {
 		return exit{exitDiffers, errors.New(run.OtherSource())}
 	}
+	if err := run.Unsure(); err != nil {
+		return exit{exitDiffers, fmt.Errorf("%s: %w", unsureText(run.Plan), err)}
+	}
 	return nil
 }
 
@@ -416,6 +431,20 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+}
+
+// unsureText says which objects stay because cluster volumes could not be listed, in front of the reason.
+func unsureText(p plan.Plan) string {
+	n := 0
+	for _, r := range p.Refused {
+		if r.Unsure() && !r.Quiet {
+			n++
+		}
+	}
+	if n == 1 {
+		return "a secret whose manifest is gone stays, because a cluster volume may have it, and cluster volumes cannot be listed; let swarm-operator call GET /volumes, and apply again. The error"
+	}
+	return fmt.Sprintf("%d secrets whose manifests are gone stay, because cluster volumes may have them, and cluster volumes cannot be listed; let swarm-operator call GET /volumes, and apply again. The error", n)
 }
 
 func heldText(n int) string {

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"context"
 	"bytes"
+	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,7 +12,10 @@ import (
 
 	"github.com/go-logr/logr"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -145,6 +148,23 @@ func TestWhichStalePlansCountAsFailures(t *testing.T) {
 		a := &applying{stale: test.stale, bounded: bounded{errors: tries - 1}}
 		if err := a.outdated(over, test.behind, test.done); (err != nil) != test.fails {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Secrets that stay because nobody knows which volumes have them are counted, and old versions are not among them.
+func TestSecretsThatStayUnseenAreCounted(t *testing.T) {
+	change := func(name string, old bool) diff.Change {
+		key := v1.Key{Kind: v1.KindSecret, Name: name}
+		return diff.Change{Op: diff.Remove, Key: key, Instance: name, Have: &diff.State{Key: key, Instance: name, Meta: diff.Meta{Mine: true, OldVersion: old}}}
+	}
+	for want, changes := range map[string][]diff.Change{
+		"a secret whose manifest is gone stays":   {change("a", false), change("b", true)},
+		"2 secrets whose manifests are gone stay": {change("a", false), change("b", true), change("c", false)},
+	} {
+		p := plan.Build(changes, plan.Facts{Shares: true, Owned: 100, Unseen: "denied"}, plan.Policy{Source: "src", Budgets: plan.DefaultBudgets()})
+		if got := unsureText(p); !strings.HasPrefix(got, want) {
+			t.Errorf("it says %q, want %q", got, want)
 		}
 	}
 }

@@ -246,14 +246,16 @@ func TestASecretStaysForTheVolumeOfAnotherSource(t *testing.T) {
 
 	t.Log("volumes cannot be listed")
 	r.remove("unused.yaml")
-	r.commit(harness.Message("without another one", "Consent: removals"), map[string]string{"conf.yaml": config("beside", "one")})
+	hash := r.commit(harness.Message("without another one", "Consent: removals"), map[string]string{"conf.yaml": config("beside", "one")})
 	p.Before(func(c harness.Call) error {
 		if strings.HasPrefix(c.Path, "/volumes") {
 			return &harness.Answer{Status: http.StatusForbidden, Message: "the filter denies it"}
 		}
 		return nil
 	})
-	apply(2, true, "Secret/unused", "a cluster volume may have it", "the filter denies it")
+	apply(1, true, "Secret/unused", "a cluster volume may have it", "the filter denies it", "let swarm-operator call GET /volumes, and apply again")
+	w.want(1, "apply", "--host", p.Host(), "--source", r.Dir, "--wait")
+	w.want(0, "wait", "--host", p.Host(), "--revision", hash, "--name", "keys").says(t, "is rolled out")
 	w.want(0, "export", "--host", w.host(), "Config/beside")
 	if got := secrets("unused"); len(got) != 1 {
 		t.Errorf("of the other secret there are %q", got)
