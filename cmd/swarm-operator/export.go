@@ -50,9 +50,9 @@ A manifest states what differs from the defaults. Some things it does not state:
   what the swarm chose   subnets, ports, versions of configs, ids
   what is not yours      docker's own networks, the operator's configs and labels, old versions
 
-If something else of an object has no field in a manifest, a note on the standard error names the object and what was left out. Notes do
-not change the exit code: export exits 0 if it wrote the manifests, and 2 otherwise. In a directory, it replaces no file that differs unless
-you give --force, and it removes none.`,
+If a manifest has no field for something, a note on the standard error names the object and what was left out. Notes do not change the
+exit code: export exits 0 if it wrote the manifests, and 2 otherwise. In a directory, it replaces no file that differs unless you give
+--force, and it removes none.`,
 		RunE: f.run,
 	}
 	f.eng.register(cmd)

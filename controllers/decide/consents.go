@@ -43,7 +43,8 @@ func (p Policy) consents(run *Decision) plan.Consents {
 	return out
 }
 
-// digestOfExternal is the digest of what an external manifest asks of its object, whatever else the manifest says.
+// digestOfExternal stands for the digest of a want if the manifest says external: true. Such a manifest asks only that the object
+// exists, so it asks the same whatever else it says, and a consent that was given while it stood goes on counting.
 const digestOfExternal = "external"
 
 // askedOf returns what the manifests ask of an object: see plan.Asked.

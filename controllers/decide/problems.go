@@ -46,9 +46,10 @@ func (r *Decision) AsksUsers() bool {
 	})
 }
 
-// Unsure says why volumes could not be listed if the plan waits for that and for nothing else: a secret whose manifest is
-// gone stays, because a volume may have it. It returns nil otherwise. A filter may deny the list for good, so whoever waits
-// for the plan must not wait for that.
+// Unsure returns the error of the list of cluster volumes if every step that is put off waits for that list. Such a step removes
+// a secret whose manifest is gone, and without the list nobody knows whether a volume has the secret. Unsure returns nil if no
+// step is put off, or if one waits for something else. A filter may deny the list for good, so whoever waits for the plan must
+// not wait for the list.
 func (r *Decision) Unsure() error {
 	if !r.Plan.Waiting() || comes(r.Plan) {
 		return nil

@@ -144,8 +144,9 @@ func TestWhatAHeldManifestMayStandForStays(t *testing.T) {
 	}
 }
 
-// An object whose last manifest was external belongs to somebody else, so it stays when that manifest is gone. Earlier
-// manifests do not count any more, except for a policy.protect.
+// An object whose last manifest said external: true belongs to somebody else, so it stays when that manifest is gone. That an
+// earlier manifest said policy.prune: true does not count any more. If an earlier manifest kept the object, for example by
+// policy.protect: true, that remains the reason.
 func TestWhatWasExternalLastStays(t *testing.T) {
 	const protect, others = "policy.protect: true", "spec.external: true"
 	for _, test := range []struct {
@@ -399,9 +400,9 @@ func TestARunThatLacksSomethingIsRepeated(t *testing.T) {
 	}
 }
 
-// Cluster volumes are listed before a secret goes, and as long as they keep one. If nothing is known of them, the operator
-// looks again: every minute for a secret whose manifest is gone, and seldom for an old version. Nothing else waits for that:
-// the run lacks nothing, and a filter may deny the list for good.
+// The operator lists cluster volumes before it removes a secret, and as long as a volume is what keeps one. If the list fails, the
+// operator looks again: every minute while a secret stays whose manifest is gone, and every five minutes while only an old
+// version stays. Nothing else waits for the list, and the run counts as complete, because a filter may deny the list for good.
 func TestVolumesAreAskedForWhereTheyDecideAboutASecret(t *testing.T) {
 	secret, config := v1.Key{Kind: v1.KindSecret, Name: "key"}, v1.Key{Kind: v1.KindConfig, Name: "conf"}
 	volume := v1.Key{Kind: v1.KindVolume, Name: "data"}
@@ -414,7 +415,7 @@ func TestVolumesAreAskedForWhereTheyDecideAboutASecret(t *testing.T) {
 		unlisted error
 		goes     bool
 		asks     bool
-		unsure   bool // the plan waits for the list, and for nothing else
+		unsure   bool // Unsure returns the error of the list
 		back     time.Duration
 	}{
 		{name: "an old version goes", key: secret, goes: true, asks: true},
