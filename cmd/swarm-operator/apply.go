@@ -178,10 +178,9 @@ func (a *applying) run(ctx context.Context) error {
 			if err := a.failed(ctx, run.Incomplete()); err != nil {
 				return err
 			}
-		case run.Unsure() != nil:
-			if a.givesUp(ctx, run.Unsure()) {
-				return a.finish(ctx, run)
-			}
+		case a.givesUp(ctx, run.Unsure()):
+			return a.finish(ctx, run)
+		case run.Unsure() != nil: // it tries again
 		default:
 			a.errors = 0
 			a.r.Release(ctx, false) // others may act until there is something to do
@@ -231,10 +230,10 @@ func (a *applying) rest(ctx context.Context) {
 	pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 }
 
-// givesUp reports whether apply leaves undone what waits for a list that failed. It does so at once if the engine denies the
-// list, because a filter may do that for good. After any other failure it first tries again.
+// givesUp reports whether apply leaves undone what waits for a list that failed with this error, which may be nil. It does so at
+// once if the engine denies the list, because a filter may do that for good. After any other failure it first tries again.
 func (a *applying) givesUp(ctx context.Context, err error) bool {
-	return engine.IsPermission(err) || a.failed(ctx, err) != nil
+	return err != nil && (engine.IsPermission(err) || a.failed(ctx, err) != nil)
 }
 
 // onlyCreates reports whether every step of the plan creates an object. It is true of a plan without steps. When such
