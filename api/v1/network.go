@@ -37,7 +37,7 @@ type NetworkSpec struct {
 	IPAM *IPAM `json:"ipam,omitempty"`
 	// ConfigFrom is the name of a network on each node, made with docker network create --config-only. This network
 	// takes its settings from there, as one with driver macvlan does. The engine gives it no labels, so the operator
-	// takes it over once it is made, as it does with networks that others made.
+	// knows it only by its id, which it puts on record when it has made it.
 	ConfigFrom string `json:"configFrom,omitempty"`
 }
 
@@ -174,9 +174,6 @@ func (ps *problems) fromNodes(n *Network) {
 	}
 	if len(n.Metadata.Labels) > 0 {
 		ps.add("metadata.labels", "the engine refuses labels on a network that takes its settings from %s on each node: remove them, or spec.configFrom", s.ConfigFrom)
-	}
-	if n.Policy.Adopt == AdoptNever {
-		ps.add("policy.adopt", "never cannot be stated with spec.configFrom: such a network has no labels, so the operator knows it only by taking it over")
 	}
 }
 

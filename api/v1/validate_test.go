@@ -314,9 +314,8 @@ func TestProblemsOfNetworks(t *testing.T) {
 // The engine takes no labels of a network whose settings each node has, so no label says whose it is.
 func TestANetworkOfNodesSettingsHasNoLabels(t *testing.T) {
 	n := &v1.Network{Header: named(v1.KindNetwork, "lan"), Spec: v1.NetworkSpec{Driver: "macvlan", ConfigFrom: "vlan7"}}
-	n.Metadata.Labels, n.Policy.Adopt = map[string]string{"a": "b"}, v1.AdoptNever
-	want := "metadata.labels: the engine refuses labels on a network that takes its settings from vlan7 on each node: remove them, or spec.configFrom\n" +
-		"policy.adopt: never cannot be stated with spec.configFrom: such a network has no labels, so the operator knows it only by taking it over"
+	n.Metadata.Labels, n.Policy.Adopt = map[string]string{"a": "b"}, v1.AdoptNever // the operator knows it by its id
+	want := "metadata.labels: the engine refuses labels on a network that takes its settings from vlan7 on each node: remove them, or spec.configFrom"
 	if d := cmp.Diff(want, problems(n)); d != "" {
 		t.Errorf("problems (-want +got):\n%s", d)
 	}

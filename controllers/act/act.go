@@ -81,7 +81,12 @@ type doing struct {
 	saved state.Found
 	// plan is what is left of the run's plan: see proven.
 	plan plan.Plan
-	// delivered are the tokens and keys that were delivered. errs says why others were not.
+	making
+	results
+}
+
+// results is what became of the deliveries: delivered are those that succeeded, and errs says why others failed.
+type results struct {
 	delivered []Delivery
 	errs      []error
 }
@@ -94,6 +99,7 @@ func (d *doing) effects() []func(context.Context, *apply.Outcome) error {
 		d.deliverOld,  // before the steps, because what could not be delivered must not be replaced
 		d.prove,       // what the steps will make must have a place to go to
 		d.step,        // the plan
+		d.register,    // right after it, because nothing else may tell later that the source made it
 		d.deliverMade, // what the steps have made
 		d.tidy,        // last, so that nothing waits for it
 	}
@@ -106,6 +112,7 @@ func (a *Actor) Do(ctx context.Context, run *Run, observe func(apply.Event)) (Ou
 	d := &doing{
 		Actor: a, run: run, done: tried{}, saved: run.Found,
 		remembers: !run.Frozen && run.Store.Differs(run.Found, run.Memory), delivers: run.Waits(decide.Delivering) == 0,
+		making: newMaking(run.Found.Memory.Making),
 	}
 	a.tries.forget(run)
 	if !d.delivers { // so that the run makes nothing that would have to be delivered
@@ -217,6 +224,9 @@ func (d *doing) step(ctx context.Context, out *apply.Outcome) error {
 		Check: d.check, Outdated: d.outdated(run), Doubt: d.doubts(run), Epoch: d.epoch,
 		Observe: func(e apply.Event) {
 			d.did(e)
+			if d.Decider.Recorded(e.Step) {
+				d.ended(e)
+			}
 			if e.Err == nil && e.Step.Op == diff.Remove {
 				gone = append(gone, e.Objects...)
 			}
@@ -254,7 +264,7 @@ func (d *doing) brings(ctx context.Context, all []Delivery) {
 
 // tidy removes old memories.
 func (d *doing) tidy(ctx context.Context, _ *apply.Outcome) error {
-	if d.remembers {
+	if d.remembers || d.registered {
 		d.run.Found = d.run.Store.Tidy(context.WithoutCancel(ctx), d.saved)
 	}
 	return nil

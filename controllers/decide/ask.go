@@ -148,7 +148,7 @@ func (d *Decider) AskedBy(run *Decision, entries []kinds.Entry, held map[v1.Key]
 		ask(key)
 	}
 	for _, h := range run.Haves {
-		if d.silent(h) {
+		if d.silent(h) || run.unrecognised(h) {
 			ask(h.Key)
 		}
 	}

@@ -117,8 +117,17 @@ type Differing struct {
 	ours *ours
 	// digests knows secrets again.
 	digests *digests.Digests
+	untold
+}
+
+// untold is what a run has found out about objects whose labels do not tell it.
+type untold struct {
 	// labels is what the labels of an object say was last applied to it, by id, if they do not tell.
 	labels map[string]diff.Applied
+	// madeBefore are the objects that the source made just before it was killed, by id. strange are those that it was about to
+	// make as well, and that somebody else made.
+	madeBefore map[string]v1.Key
+	strange    map[v1.Key]bool
 }
 
 // Asked is what follows from the answers to Needs.
@@ -245,7 +254,7 @@ func (d *Decider) AsksBefore(run *Decision) bool {
 	}
 	gone := d.missing(run)
 	return len(gone) > 0 && slices.ContainsFunc(run.Wants.States, func(w *diff.State) bool { return isGone(run, w, gone) }) ||
-		slices.ContainsFunc(run.Haves, d.silent)
+		slices.ContainsFunc(run.Haves, d.silent) || run.recalls()
 }
 
 // Compare finds what differs. before is what the revision in force asked for.
@@ -254,6 +263,7 @@ func (d *Decider) Compare(run *Decision, before Before) {
 		before = Before{States: run.Wants.States}
 	}
 	asked := before.index(d)
+	d.recognise(run, asked)
 	noteGone(run, asked, d.missing(run))
 	d.remade(run)
 	d.findLost(run, asked)
@@ -329,6 +339,7 @@ func (d *Decider) Decide(run *Decision) {
 		run.Notices = append(run.Notices, n.String())
 	}
 	run.Notices = append(append(run.Notices, run.Wants.Notices...), unstated(run.Haves)...)
+	run.Notices = append(run.Notices, d.leftBehind(run)...)
 	for _, u := range run.Wants.Unknown {
 		run.Notices = append(run.Notices, fmt.Sprintf("%s cannot be compared: %s; its content stays as it is", u.Key, u.Why))
 	}

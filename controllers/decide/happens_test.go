@@ -488,6 +488,7 @@ func (s *story) set(spec *swarm.ServiceSpec, setting, value string) error {
 //	unlisted WHY               the next run cannot list volumes
 //	api VERSION
 //	refuses STEP: WHY          refuses create Service/web: no such image
+//	unanswered STEP: WHY       the step fails, and nobody knows whether it was done
 //	accepts STEP
 //	delivered WHAT TO DIGEST   worker-token to file /tokens/worker
 func (s *story) engine(w []string) error {
@@ -552,9 +553,9 @@ func (s *story) engine(w []string) error {
 		s.unlisted = errors.New(strings.Join(w[1:], " "))
 	case "api":
 		s.about.API = w[1]
-	case "refuses":
+	case "refuses", "unanswered":
 		step, why, _ := strings.Cut(strings.Join(w[1:], " "), ": ")
-		s.refuses[step] = why
+		s.refuses[step], s.unanswered[step] = why, w[0] == "unanswered"
 	case "accepts":
 		delete(s.refuses, strings.Join(w[1:], " "))
 	case "delivered":

@@ -270,6 +270,7 @@ func record(run *Decision, removed map[string]bool) {
 			more[h.Meta.ID] = h.Key
 		}
 	}
+	more = state.With(more, run.madeBefore)
 	m.Adopted, m.Made = state.With(m.Adopted, written), state.With(made, more)
 	if run.Found.Sequence == 0 || !run.madeUnseen() {
 		m.Nonce = run.Nonce

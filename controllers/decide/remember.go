@@ -57,7 +57,7 @@ func (d *Decider) remember(run *Decision) {
 		return c.Hazard == plan.Rewind
 	}).Bound(run.Plan, whole).Left(run.Plan, whole, run.askedOf).Unmade(run.exists)
 	run.proven()
-	m.Joining = joining(run)
+	m.Joining, m.Making = joining(run), d.making(run)
 	if run.Plan.InSync() {
 		m.Consents = m.Consents.InUse(run.Plan) // the others are used up
 	}

@@ -98,8 +98,10 @@ type story struct {
 	// updated is how often the engine has said how an update stands.
 	updated int
 	// refuses are the steps that the engine refuses, by name, with its words. troubles are those that failed.
-	refuses  map[string]string
-	troubles map[string]trouble
+	// unanswered are those of refuses after which nobody knows whether the engine has done the step.
+	refuses    map[string]string
+	unanswered map[string]bool
+	troubles   map[string]trouble
 }
 
 type written struct {
@@ -117,7 +119,7 @@ type trouble struct {
 func newStory(t *testing.T) *story {
 	s := &story{
 		Swarm: model.New(), t: t, now: model.Noon, commits: map[string]*commit{}, healths: map[string]kinds.Health{}, undone: map[string]undone{},
-		wanted: map[v1.Key]string{}, ownOnly: map[v1.Key]string{}, refuses: map[string]string{}, troubles: map[string]trouble{}, about: kinds.About{API: "1.52", Nodes: 3, Managers: 3},
+		wanted: map[v1.Key]string{}, ownOnly: map[v1.Key]string{}, refuses: map[string]string{}, unanswered: map[string]bool{}, troubles: map[string]trouble{}, about: kinds.About{API: "1.52", Nodes: 3, Managers: 3},
 		loader: manifests.NewLoader(manifests.Options{Kinds: all.Manifests()}),
 		policy: decide.Policy{Budgets: plan.DefaultBudgets(), RepairAfter: time.Minute, RepairRestartsAfter: 15 * time.Minute, Follow: true},
 	}
@@ -285,7 +287,10 @@ func (s *story) acts(run *decide.Decision, most int) {
 		d.Saved(s.sequence, run.Memory.Resumed)
 	}
 	d.Settle(run.Facts)
-	failed := map[int]bool{}
+	failed, made, unsure := map[int]bool{}, map[string]v1.Key{}, map[v1.Key]bool{}
+	for _, key := range run.Found.Memory.Making {
+		unsure[key] = true
+	}
 	for _, step := range run.Plan.Steps[:min(most, len(run.Plan.Steps))] {
 		if slices.ContainsFunc(step.After, func(id int) bool { return failed[id] }) {
 			failed[step.ID] = true
@@ -294,6 +299,7 @@ func (s *story) acts(run *decide.Decision, most int) {
 		if err := s.carriesOut(step, run); err != nil {
 			failed[step.ID] = true
 			tries := run.Troubles[step.Name()].Tries + 1
+			unsure[step.Key] = unsure[step.Key] || s.unanswered[step.Name()]
 			s.troubles[step.Name()] = trouble{plan.Trouble{Tries: tries, Why: err.Error(), Until: s.now.Add(plan.BackOff(tries))}, run.InForce.Hash}
 			continue
 		}
@@ -303,6 +309,14 @@ func (s *story) acts(run *decide.Decision, most int) {
 		} else {
 			d.Did(step, s.now)
 		}
+		if d.Recorded(step) {
+			made[s.Objects[v1.Key{Kind: step.Key.Kind, Name: step.Instance}].ID] = step.Key
+			delete(unsure, step.Key)
+		}
+	}
+	if m := run.Made(made, unsure); most == math.MaxInt && !run.Frozen && state.Differs(source, s.found(), m) {
+		s.save(m)
+		d.Saved(s.sequence, m.Resumed)
 	}
 }
 
@@ -488,6 +502,7 @@ func remembered(m state.Memory, sequence uint64) string {
 		removed[id] = f.Key.String()
 	}
 	records("made", made)
+	list("making", texts(m.Making))
 	records("adopted", adopted)
 	records("lapsed", lapsed)
 	records("settings that manifests cannot state", unstated)

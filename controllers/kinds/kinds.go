@@ -79,6 +79,9 @@ type Model struct {
 	// Unlabelled is true if the labels of an object never change after it was made. They then do not tell what was
 	// applied last.
 	Unlabelled bool
+	// NoLabels reports whether the engine makes the object of a manifest without labels. Then only its id tells that a
+	// source made it. nil means that the engine never does. It is pure.
+	NoLabels func(v1.Object) bool
 	// Partial is true if manifests state only some of an object, and the rest stays as it is. Nobody has to make or
 	// take over such an object, and it is not removed when its manifest is.
 	Partial bool

@@ -16,8 +16,8 @@ import (
 // format is the version of the encoding. A newer version is not read, because a release that does not know a field
 // drops it with each write. An older version is read with the fields that it does not have empty, as they were.
 // Format 1 had no History, Refused, Approvals, Released, Nodes, Managers, Resumed and shards. Format 2 had no Begun,
-// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered, Origin, Proven, Joining and
-// Applied. It had no Wants and Begun of consents, no Written of adopted objects, and no Changing and Rewrote of revisions.
+// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered, Origin, Proven, Joining,
+// Applied and Making. It had no Wants and Begun of consents, no Written of adopted objects, and no Changing and Rewrote of revisions.
 const format = 3
 
 // ErrNewer says that a newer release wrote the state, so this release must not act.
@@ -36,6 +36,8 @@ var ErrNewer = errors.New("a newer release of swarm-operator has written the sta
 //     longer knows its stack.
 //   - Without Removed, an object that was being replaced is made from its manifest alone.
 //   - Without Applied, a change by hand to an object whose labels never change may be undone once.
+//   - Without Making, the source does not know an object without labels that it made just before it was killed. It takes the
+//     object over if the manifest lets it.
 //   - Without Released, released objects are managed again.
 //   - Without Proven, nodes that are managers are known again, and others wait for consent before they become managers.
 //   - Without Joining, a node that an operator made join, and could not put on record, waits for consent as well.
@@ -104,12 +106,17 @@ type Memory struct {
 	Resumed time.Time `json:"resumed,omitzero"`
 }
 
-// Traces are what is on record of objects besides that they are the source's, by id.
+// Traces are what is on record of objects besides that they are the source's.
 type Traces struct {
-	// Lapsed are objects in Made that do not exist and that no manifest asks for, with the time since when. They stay
+	// Making are the objects that the source was about to make and that have no labels by which it could recognise them.
+	// An object leaves the list when its id is in Made, when the engine has refused to make it, or when it does not exist
+	// and is no longer wanted. While an object is in the list, one of its name counts as the source's if it equals what was
+	// to be made in every field. That is so even if somebody else made it in that moment.
+	Making []v1.Key `json:"making,omitempty"`
+	// Lapsed are objects in Made that do not exist and that no manifest asks for, by id, with the time since when. They stay
 	// on record, because a list that was wrong once must not make the source's own objects anybody's.
 	Lapsed map[string]time.Time `json:"lapsed,omitempty"`
-	// Applied is what was last applied to objects whose labels never change, in the form of the applied label. What was
+	// Applied is what was last applied to objects whose labels never change, by id, in the form of the applied label. What was
 	// applied when such an object was made is in its labels, and not here.
 	Applied map[string]string `json:"applied,omitempty"`
 }

@@ -3,8 +3,11 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/manifests"
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 // otherFields has two values for each field of the kinds whose objects are made again when they change.
@@ -125,8 +129,8 @@ func TestEveryFieldOfWhatIsMadeAgainIsInSync(t *testing.T) {
 	apply()
 }
 
-// The engine takes no labels of a network whose settings each node has. So the operator makes it without any and then
-// takes it over by its id.
+// The engine takes no labels of a network whose settings each node has. So the operator makes it without any and puts its id on
+// record.
 func TestANetworkTakesItsSettingsFromTheNodes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -164,6 +168,64 @@ func TestANetworkTakesItsSettingsFromTheNodes(t *testing.T) {
 	if id() == first {
 		t.Error("it was not made again")
 	}
+}
+
+// A network without labels is the source's as soon as it is made, even if the source may take over no network and apply ends
+// with the run that makes it. That is also so if the operator cannot put it on record, as when it is killed.
+func TestANetworkWithoutLabelsIsTheSourcesAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	if _, err := w.api.NetworkCreate(w.Context(), "lan-settings", client.NetworkCreateOptions{ConfigOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	rules := w.path("guardrails.yaml")
+	if err := os.WriteFile(rules, []byte("external: {networks: [shared]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lan := func(more string) string {
+		return fmt.Sprintf(head, "Network", "lan") + "spec: {driver: macvlan, configFrom: lan-settings" + more + "}\n"
+	}
+	r := w.repo("lan", map[string]string{
+		".swarm-operator.yaml": "name: lan\ndefaults: {policy: {adopt: never}}\n", "lan.yaml": lan(""), "net.yaml": network("another"),
+	})
+	p := w.proxy()
+	apply := func(code int) result {
+		t.Helper()
+		return w.want(code, "apply", "--host", p.Host(), "--source", r.Dir, "--guardrails", rules)
+	}
+	exists := func(want bool) {
+		t.Helper()
+		if _, err := w.api.NetworkInspect(w.Context(), "lan", client.NetworkInspectOptions{}); (err == nil) != want {
+			t.Errorf("it exists: %v, want %t", err, want)
+		}
+	}
+	apply(0)
+	r.commit("containers may join\n\nConsent: replace", map[string]string{"lan.yaml": lan(", attachable: true")})
+	apply(0)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir, "--guardrails", rules)
+
+	t.Log("it is made again, and then no memory can be written")
+	var made atomic.Bool
+	p.Before(func(c harness.Call) error {
+		if c.Method == http.MethodPost && strings.HasPrefix(c.Path, "/networks/create") {
+			made.Store(true)
+		} else if made.Load() && c.Method == http.MethodPost && strings.HasPrefix(c.Path, "/configs/create") {
+			return &harness.Answer{Status: http.StatusInternalServerError, Message: "the disk is full"}
+		}
+		return nil
+	})
+	r.commit("nobody joins\n\nConsent: replace", map[string]string{"lan.yaml": lan("")})
+	apply(2)
+	exists(true)
+	p.Before(nil)
+	r.commit("containers may join again\n\nConsent: replace", map[string]string{"lan.yaml": lan(", attachable: true")})
+	apply(0)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir, "--guardrails", rules)
+
+	r.remove("lan.yaml")
+	r.commit(harness.Message("without it", "Consent: removals"), nil)
+	apply(0)
+	exists(false)
 }
 
 // elsewhere are the leaves that no table of fields has, with the scenario that is about them, or the reason.

@@ -170,11 +170,15 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 		}
 		s.found = found
 	}
-	src := run.Ours()
+	src, made := run.Ours(), map[string]v1.Key{}
 	src.Nonce = s.found.Memory.Nonce
-	for _, step := range run.Plan.Steps[:rapid.IntRange(0, len(run.Plan.Steps)).Draw(t, "steps that are done")] {
+	steps := run.Plan.Steps[:rapid.IntRange(0, len(run.Plan.Steps)).Draw(t, "steps that are done")]
+	for _, step := range steps {
 		if s.Do(step, run.Index, src) != nil {
 			return // a step that it waits for was refused
+		}
+		if deciders[0].Recorded(step) {
+			made[s.Objects[v1.Key{Kind: step.Key.Kind, Name: step.Instance}].ID] = step.Key
 		}
 		for _, d := range deciders {
 			switch {
@@ -193,9 +197,23 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 			}
 		}
 	}
+	if len(steps) == len(run.Plan.Steps) { // otherwise the operator was killed
+		s.registers(t, run, made)
+	}
 	for _, d := range deciders {
 		d.Saved(s.found.Sequence, s.found.Memory.Resumed)
 		d.Settle(run.Facts)
+	}
+}
+
+// registers puts on record what nothing but its id may tell of.
+func (s *deciding) registers(t *rapid.T, run *decide.Decision, made map[string]v1.Key) {
+	if m := run.Made(made, nil); !run.Frozen && state.Differs("src", s.found, m) {
+		found, err := state.FoundAs(m, s.found.Sequence+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.found = found
 	}
 }
 

@@ -194,6 +194,10 @@ func (m *Swarm) network(s plan.Step, src kinds.Source) error {
 	want := s.Change.Want.Value.(*v1.Network)
 	n := &network.Summary{}
 	n.Name, n.Scope, n.Driver, n.Attachable = s.Instance, "swarm", want.Spec.Driver, want.Spec.Attachable
+	if n.ConfigFrom.Network = want.Spec.ConfigFrom; want.Spec.ConfigFrom != "" { // the engine refuses labels
+		m.Put(&kinds.Live{Kind: v1.KindNetwork, Name: s.Instance, Raw: n})
+		return nil
+	}
 	n.Labels = kinds.Labels(want.Metadata.Labels, src.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
 	kinds.Env{Nonce: src.Nonce}.Mark(n.Labels)
 	n.Internal, n.EnableIPv6 = want.Spec.Internal, want.Spec.EnableIPv6

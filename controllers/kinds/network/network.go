@@ -27,6 +27,7 @@ func Kind() kinds.Kind {
 			New:       func() v1.Object { return &v1.Network{} },
 			Shape:     shape,
 			Rules:     rules,
+			NoLabels:  func(o v1.Object) bool { return o.(*v1.Network).Spec.ConfigFrom != "" },
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
 		},
@@ -200,7 +201,7 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
-	if o.ConfigFrom == "" { // otherwise the engine refuses labels (libnetwork/network.go), and the network is taken over later
+	if o.ConfigFrom == "" { // otherwise the engine refuses labels (libnetwork/network.go): see NoLabels
 		o.Labels = labels(s, env.Owner(want.Key))
 		env.Mark(o.Labels)
 	}
@@ -208,8 +209,8 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
-	if err := allocated(ctx, env.Engine, made.ID); err != nil {
-		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
+	if err := allocated(ctx, env.Engine, made.ID); err != nil { // it exists all the same
+		return kinds.Result{ID: made.ID}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
 	return kinds.Result{ID: made.ID, Warnings: made.Warning}, nil
 }
