@@ -14,9 +14,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 	"github.com/go-git/go-git/v5/plumbing/format/index"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // Dirty answers a question of convenience, so it must cost little. It reads a file only if git's index does not show
@@ -69,7 +71,9 @@ func (r *repository) index() map[string]known {
 	if r.open() != nil {
 		return nil
 	}
-	i, err := r.stores[0].Index()
+	s := openStorage(dotgit.NewRepositoryFilesystem(osfs.New(r.git), osfs.New(r.common)))
+	defer func() { _ = s.Close() }() // it was only read from
+	i, err := s.Index()
 	if err != nil {
 		return nil
 	}

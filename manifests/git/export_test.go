@@ -53,9 +53,12 @@ var (
 // Bases returns how many objects that deltas build on a source has in memory, of those with these hashes.
 func Bases(s *Source, hashes ...string) (n int) {
 	o := &s.backend.(*repository).objects
-	for _, h := range hashes {
-		if _, kept := o.bases.Get(plumbing.NewHash(h)); kept {
-			n++
+	for _, p := range o.stores[0].packs {
+		for _, h := range hashes {
+			at, err := p.index.FindOffset(plumbing.NewHash(h))
+			if _, kept := o.bases.Get(p.key | at); kept && err == nil {
+				n++
+			}
 		}
 	}
 	return n
@@ -69,6 +72,7 @@ const (
 	MaxObject   = maxObject
 	MaxIncoming = maxIncoming
 	MaxUnpacked = maxUnpacked
+	MaxPacks    = maxPacks
 )
 
 // TakeIn writes a pack that may have so many bytes to the clone of a remote, in steps. around may put something between
@@ -78,7 +82,7 @@ func TakeIn(s *Source, most int64, pack []byte, around func(billy.Filesystem) bi
 	if around != nil {
 		disk = around(disk)
 	}
-	store := openStorage(disk, newBases())
+	store := openStorage(disk)
 	defer func() { _ = store.Close() }()
 	w, err := checked{store, most}.PackfileWriter()
 	if err != nil {
@@ -86,4 +90,13 @@ func TakeIn(s *Source, most int64, pack []byte, around func(billy.Filesystem) bi
 	}
 	_, err = io.Copy(w, iotest.HalfReader(bytes.NewReader(pack)))
 	return errors.Join(err, w.Close())
+}
+
+// Object reads any object of a repository.
+func Object(s *Source, hash string) (kind string, data []byte, err error) {
+	o, err := s.backend.(*repository).get(context.Background(), plumbing.AnyObject, plumbing.NewHash(hash))
+	if err != nil {
+		return "", nil, err
+	}
+	return o.kind.String(), o.data, nil
 }

@@ -214,8 +214,8 @@ func TestBrokenRepositories(t *testing.T) {
 		}, nil, "reading HEAD of REPO: the ref refs/heads/main is empty; the file may be damaged"},
 		"no tree":        {func(t *testing.T, r *repo) { remove(t, object(r, "HEAD^{tree}")) }, nil, "open web.yaml: the tree HASH is missing from the repository: object not found"},
 		"no file":        {func(t *testing.T, r *repo) { remove(t, object(r, "HEAD:web.yaml")) }, nil, "open web.yaml: the blob HASH is missing from the repository: object not found"},
-		"damaged commit": {func(t *testing.T, r *repo) { overwrite(t, object(r, "HEAD"), "garbage") }, nil, "reading HEAD of REPO: reading the object HASH: zlib reading error: zlib: invalid header"},
-		"damaged file":   {func(t *testing.T, r *repo) { overwrite(t, object(r, "HEAD:web.yaml"), "garbage") }, nil, "open web.yaml: reading the blob HASH: zlib reading error: zlib: invalid header"},
+		"damaged commit": {func(t *testing.T, r *repo) { overwrite(t, object(r, "HEAD"), "garbage") }, nil, "reading HEAD of REPO: reading the object HASH: it is damaged: zlib: invalid header"},
+		"damaged file":   {func(t *testing.T, r *repo) { overwrite(t, object(r, "HEAD:web.yaml"), "garbage") }, nil, "open web.yaml: reading the blob HASH: it is damaged: zlib: invalid header"},
 		"damaged config": {func(t *testing.T, r *repo) { overwrite(t, r.dir+"/.git/config", "[[s3cr3t") }, nil, ""},
 		"reftable": {func(t *testing.T, r *repo) {
 			write(t, r.dir+"/.git/config", "[core]\nrepositoryformatversion = 1\n[extensions]\nrefStorage = reftable\n")

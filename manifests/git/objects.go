@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,11 +12,9 @@ import (
 	"sync"
 
 	"github.com/go-git/go-billy/v5"
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage/filesystem"
-	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 const (
@@ -31,12 +28,14 @@ const (
 type objects struct {
 	layout
 	mu     sync.Mutex
-	stores []*filesystem.Storage // the repository's own, then those of its alternates
-	opened os.FileInfo           // the directory in which stores were opened
+	stores []*store    // the repository's own, then those of its alternates
+	opened os.FileInfo // the directory in which stores were opened
 	// last is the object that was read last. It is kept because callers ask for a size and then for the content.
 	last *object
-	// bases are objects that deltas build on, of all stores.
-	bases cache.Object
+	// bases are objects of packs, which others may be built on, of all stores.
+	bases *cache.BufferLRU
+	inUse []*pack // those that are open
+	count int     // of all packs since stores were opened
 }
 
 // object is one object in memory.
@@ -72,23 +71,18 @@ func (o *objects) read(kind plumbing.ObjectType, h plumbing.Hash) (*object, erro
 	if err := o.open(); err != nil {
 		return nil, err
 	}
+	var failed error // of the first store that has the object and cannot read it
 	for _, s := range o.stores {
-		// Ask this first: go-git opens and indexes every alternate again for each object that it does not find.
-		if len(o.stores) > 1 && s.HasEncodedObject(h) != nil {
-			continue
+		found, err := o.from(s, h)
+		switch {
+		case err == nil && (kind == plumbing.AnyObject || kind == found.kind):
+			return found, nil
+		case err != nil && !errors.Is(err, plumbing.ErrObjectNotFound) && failed == nil:
+			failed = err
 		}
-		e, err := s.EncodedObject(kind, h)
-		if errors.Is(err, plumbing.ErrObjectNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the %s %s: %w", kindName(kind), h, bare(err))
-		}
-		data, err := content(e)
-		if err != nil {
-			return nil, fmt.Errorf("reading the %s %s: %w", kindName(kind), h, bare(err))
-		}
-		return &object{h, e.Type(), data}, nil
+	}
+	if failed != nil {
+		return nil, fmt.Errorf("reading the %s %s: %w", kindName(kind), h, bare(failed))
 	}
 	return nil, fmt.Errorf("the %s %s is missing from the repository: %w", kindName(kind), h, plumbing.ErrObjectNotFound)
 }
@@ -98,21 +92,6 @@ func kindName(kind plumbing.ObjectType) string {
 		return "object"
 	}
 	return kind.String()
-}
-
-// content copies an object's data, because its source may be a file that the next git gc removes.
-func content(e plumbing.EncodedObject) (data []byte, err error) {
-	if e.Size() > maxObject {
-		return nil, fmt.Errorf("it has %d bytes; at most %d are read", e.Size(), maxObject)
-	}
-	r, err := e.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data = make([]byte, e.Size())
-	_, err = io.ReadFull(r, data)
-	return data, err
 }
 
 // open opens the repository and its alternates. It opens them again if another directory has taken the repository's
@@ -127,18 +106,18 @@ func (o *objects) open() error {
 		return nil
 	}
 	o.closeStores()
-	o.opened, o.bases = info, newBases()
-	o.stores = []*filesystem.Storage{openStorage(dotgit.NewRepositoryFilesystem(osfs.New(o.git), osfs.New(o.common)), o.bases)}
-	for _, dir := range alternates(filepath.Join(o.common, "objects")) {
-		o.stores = append(o.stores, openStorage(osfs.New(filepath.Dir(dir)), o.bases))
+	o.opened, o.bases, o.count = info, cache.NewBufferLRU(objectCache), 0
+	own := filepath.Join(o.common, "objects")
+	for _, dir := range append([]string{own}, alternates(own)...) {
+		o.stores = append(o.stores, &store{dir: dir})
 	}
 	return o.supported()
 }
 
-func newBases() cache.Object { return cache.NewObjectLRU(objectCache) }
-
-func openStorage(dir billy.Filesystem, bases cache.Object) *filesystem.Storage {
-	return filesystem.NewStorageWithOptions(dir, bases, filesystem.Options{MaxOpenDescriptors: maxPacks, LargeObjectThreshold: maxObject})
+// openStorage opens a repository as go-git does. It is not for reading objects that nobody has checked.
+func openStorage(dir billy.Filesystem) *filesystem.Storage {
+	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCache),
+		filesystem.Options{MaxOpenDescriptors: maxPacks, LargeObjectThreshold: maxObject})
 }
 
 // foreign matches the settings of formats that this package would misread.
@@ -199,9 +178,7 @@ func (o *objects) shallow() (map[plumbing.Hash]bool, error) {
 }
 
 func (o *objects) closeStores() {
-	for _, s := range o.stores {
-		_ = s.Close() // it was only read from
-	}
+	o.closePacks()
 	o.stores, o.opened, o.last, o.bases = nil, nil, nil, nil
 }
 

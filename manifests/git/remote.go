@@ -87,7 +87,7 @@ func (r *remote) clone() error {
 	if err != nil {
 		return fmt.Errorf("making a directory for the clone of %s: %w", redactURL(r.url), err)
 	}
-	s := openStorage(osfs.New(dir), newBases())
+	s := openStorage(osfs.New(dir))
 	err = errors.Join(s.Init(), s.SetReference(plumbing.NewSymbolicReference(plumbing.HEAD, followed)), s.Close())
 	if err == nil {
 		r.repository, err = openRepository(dir, Options{})
@@ -130,7 +130,7 @@ func (r *remote) update(ctx context.Context) error {
 		return err
 	}
 	_, err = bounded(ctx, fetchTimeout, func(ctx context.Context) (struct{}, error) {
-		s := openStorage(osfs.New(r.place), newBases())
+		s := openStorage(osfs.New(r.place))
 		defer func() { _ = s.Close() }()
 		return struct{}{}, r.origin(checked{s, maxPack}).FetchContext(ctx, &gogit.FetchOptions{
 			RefSpecs: []config.RefSpec{config.RefSpec("+" + ref + ":" + followed)}, Tags: gogit.NoTags, Force: true, Auth: auth,

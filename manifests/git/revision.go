@@ -176,7 +176,11 @@ func (o *objects) beginning(prefix []byte) ([]plumbing.Hash, error) {
 	}
 	var out []plumbing.Hash
 	for _, s := range o.stores {
-		found, err := s.HashesWithPrefix(prefix)
+		err := o.list(s)
+		var found []plumbing.Hash
+		if err == nil {
+			found, err = s.beginning(prefix)
+		}
 		if err != nil {
 			return nil, bare(err)
 		}
