@@ -71,6 +71,9 @@ func (r *repository) index() map[string]known {
 	if r.open() != nil {
 		return nil
 	}
+	if info, err := os.Stat(filepath.Join(r.git, "index")); err != nil || !info.Mode().IsRegular() {
+		return nil // go-git would wait for a pipe
+	}
 	s := openStorage(dotgit.NewRepositoryFilesystem(osfs.New(r.git), osfs.New(r.common)))
 	defer func() { _ = s.Close() }() // it was only read from
 	i, err := s.Index()

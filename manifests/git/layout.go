@@ -2,6 +2,7 @@ package git
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // layout says where the parts of a source are in the file system.
@@ -138,7 +140,7 @@ func (l layout) notice(o Options) string {
 
 // readSmall reads one of git's small files. It fails for one of more than 64 KiB, which must be something else.
 func readSmall(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +151,25 @@ func readSmall(name string) ([]byte, error) {
 		return nil, errors.New("it is too large")
 	}
 	return bytes.TrimSuffix(data, []byte("\n")), err
+}
+
+// openRegular opens a file. A pipe put in a file's place cannot make it wait.
+func openRegular(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return regular(f)
+}
+
+// regular closes a file that is no regular one, and fails.
+func regular(f *os.File) (*os.File, error) {
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		return f, nil
+	}
+	_ = f.Close()
+	return nil, cmp.Or(err, errors.New("it is no regular file"))
 }
 
 // bare returns what went wrong, without operation and path, which the caller's message names.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,7 +47,8 @@ type object struct {
 }
 
 // get returns an object. If it is not found, get opens the repository again and looks once more. git may have packed
-// the object in the meantime, or another directory may have taken the repository's place.
+// the object in the meantime, or another directory may have taken the repository's place. No error of get is
+// fs.ErrNotExist, because callers would take the file for one that the commit does not have.
 func (o *objects) get(ctx context.Context, kind plumbing.ObjectType, h plumbing.Hash) (*object, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -59,7 +61,10 @@ func (o *objects) get(ctx context.Context, kind plumbing.ObjectType, h plumbing.
 	found, err := o.read(kind, h)
 	if err != nil {
 		o.closeStores()
-		if found, err = o.read(kind, h); err != nil {
+		if found, err = o.read(kind, h); errors.Is(err, fs.ErrNotExist) {
+			err = plain(err)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +105,7 @@ func (o *objects) open() error {
 	info, err := os.Stat(o.common)
 	if err != nil {
 		o.closeStores()
-		return fmt.Errorf("opening %s: %w", o.common, bare(err))
+		return fmt.Errorf("opening %s: %w", o.common, plain(bare(err)))
 	}
 	if len(o.stores) > 0 && os.SameFile(info, o.opened) {
 		return nil
@@ -109,7 +114,11 @@ func (o *objects) open() error {
 	o.opened, o.bases, o.count = info, cache.NewBufferLRU(objectCache), 0
 	own := filepath.Join(o.common, "objects")
 	for _, dir := range append([]string{own}, alternates(own)...) {
-		o.stores = append(o.stores, &store{dir: dir})
+		o.stores = append(o.stores, openStore(dir))
+	}
+	if err := o.stores[0].failed; err != nil {
+		o.closeStores()
+		return err
 	}
 	return o.supported()
 }
@@ -163,9 +172,14 @@ func alternates(dir string) []string {
 
 // shallow returns the commits at which a shallow clone's history is cut off.
 func (o *objects) shallow() (map[plumbing.Hash]bool, error) {
-	data, err := os.ReadFile(filepath.Join(o.common, "shallow"))
+	f, err := openRegular(filepath.Join(o.common, "shallow"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	var data []byte
+	if err == nil {
+		data, err = io.ReadAll(f)
+		_ = f.Close()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading shallow of %s: %w", o.dir, bare(err))
@@ -179,6 +193,9 @@ func (o *objects) shallow() (map[plumbing.Hash]bool, error) {
 
 func (o *objects) closeStores() {
 	o.closePacks()
+	for _, s := range o.stores {
+		s.close()
+	}
 	o.stores, o.opened, o.last, o.bases = nil, nil, nil, nil
 }
 

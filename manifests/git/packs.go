@@ -23,7 +23,8 @@ const (
 // pack reads the objects of one pack. It looks at the size of an object, and of all that the object is built on, before it
 // reads them. go-git's own reader of packs looks only at the object: the rest it reads into memory, whatever its size.
 type pack struct {
-	name  string // of the file, without .pack or .idx
+	store *store
+	name  string // of the file in the store, without .pack or .idx
 	index *idxfile.MemoryIndex
 	// key is what the objects of this pack have in common in bases.
 	key  int64
@@ -31,20 +32,20 @@ type pack struct {
 	scan *packfile.Scanner
 }
 
-// openIndex reads a pack's index.
-func openIndex(name string, number int) (*pack, error) {
-	f, err := os.Open(name + ".idx")
+// openIndex reads a pack's index. The error is fs.ErrNotExist only if nothing has that name.
+func openIndex(s *store, name string, number int) (*pack, error) {
+	f, err := s.open(name + ".idx")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	p := &pack{name: name, index: idxfile.NewMemoryIndex(), key: int64(number) << packBits}
+	p := &pack{store: s, name: name, index: idxfile.NewMemoryIndex(), key: int64(number) << packBits}
 	return p, idxfile.NewDecoder(f).Decode(p.index)
 }
 
 // open opens the pack. It fails if the index is that of another pack.
 func (p *pack) open() error {
-	f, err := os.Open(p.name + ".pack")
+	f, err := p.store.open(p.name + ".pack")
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (p *pack) open() error {
 	}
 	if err != nil {
 		_ = f.Close()
-		return err
+		return fmt.Errorf("opening %s.pack: %w", p.name, bare(err))
 	}
 	p.file, p.scan = f, packfile.NewScanner(f)
 	return nil

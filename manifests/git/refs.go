@@ -97,7 +97,7 @@ func (r refs) read(name string) (string, error) {
 
 // packed looks up a ref in packed-refs. It fails with fs.ErrNotExist if the ref is not there.
 func (r refs) packed(name string) (string, error) {
-	f, err := os.Open(filepath.Join(r.common, "packed-refs"))
+	f, err := openRegular(filepath.Join(r.common, "packed-refs"))
 	if err != nil {
 		return "", err
 	}

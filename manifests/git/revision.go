@@ -150,39 +150,42 @@ func (r *repository) abbreviated(ctx context.Context, digits string) (plumbing.H
 		return plumbing.ZeroHash, err
 	}
 	var commits []plumbing.Hash
+	failed := ErrGone
 	for _, h := range found {
 		if !strings.HasPrefix(h.String(), digits) {
 			continue
 		}
-		if _, err := r.commit(ctx, h); err == nil {
+		_, err := r.commit(ctx, h)
+		switch {
+		case err == nil:
 			commits = append(commits, h)
+		case !errors.Is(err, plumbing.ErrObjectNotFound): // which it is for an object that is no commit
+			failed = err
 		}
 	}
 	switch len(commits) {
 	case 0:
-		return plumbing.ZeroHash, ErrGone
+		return plumbing.ZeroHash, failed
 	case 1:
 		return commits[0], nil
 	}
 	return plumbing.ZeroHash, ErrAmbiguous
 }
 
-// beginning lists the objects whose hash begins with some bytes.
+// beginning lists the objects whose hash begins with some bytes. It fails if it cannot know all of them, because another
+// commit may then begin with the same digits.
 func (o *objects) beginning(prefix []byte) ([]plumbing.Hash, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.closeStores() // git may have packed or fetched since they were listed
 	if err := o.open(); err != nil {
 		return nil, err
 	}
 	var out []plumbing.Hash
 	for _, s := range o.stores {
-		err := o.list(s)
-		var found []plumbing.Hash
-		if err == nil {
-			found, err = s.beginning(prefix)
-		}
+		found, err := o.within(s, prefix)
 		if err != nil {
-			return nil, bare(err)
+			return nil, err
 		}
 		for _, h := range found {
 			if !slices.Contains(out, h) {
