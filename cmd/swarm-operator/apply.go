@@ -255,7 +255,8 @@ func (a *applying) listens(run *reconciler.Run) bool {
 	return a.silent <= mostSilent
 }
 
-// print shows the first plan in full. From later plans it shows only the headings that are new.
+// print shows the first plan in full. From later plans it shows only the headings that are new, with their notes. A
+// change of a role is always in a later plan, and its notes say which tasks it ends.
 func (a *applying) print(run *reconciler.Run) {
 	first := a.printed == nil
 	a.first = first
@@ -266,7 +267,7 @@ func (a *applying) print(run *reconciler.Run) {
 	for _, block := range told(knownOf(a.cmd), run.Plan).Blocks(nil) {
 		heading, _, _ := strings.Cut(block, "\n")
 		if !first && !a.printed[heading] {
-			fmt.Fprint(a.out, paintPlan(screenOf(a.cmd, a.out), heading+"\n"))
+			fmt.Fprint(a.out, paintPlan(screenOf(a.cmd, a.out), plan.Brief(block)))
 		}
 		a.printed[heading] = true
 	}

@@ -461,3 +461,27 @@ func TestProgressOfTheRoot(t *testing.T) {
 		}
 	}
 }
+
+// A change of a role is never in the first plan of apply, and of later plans apply shows only this.
+func TestBriefKeepsTheHeadingAndTheNotes(t *testing.T) {
+	for _, c := range []struct{ block, want string }{
+		{"~ Node/a  (in place)\n    spec.role  worker → manager\n    note: ends 1 task of web\n    note: ends the task of agent\n", "~ Node/a  (in place)\n    note: ends 1 task of web\n    note: ends the task of agent\n"},
+		{"~ Node/a  (in place)\n    spec.labels.a  x → note: y\n", "~ Node/a  (in place)\n"},
+		{"+ Service/a  (in git)\n", "+ Service/a  (in git)\n"},
+		{"= Service/a  (equal)\n    note: it has more\n", "= Service/a  (equal)\n    note: it has more\n"},
+	} {
+		if got := plan.Brief(c.block); got != c.want {
+			t.Errorf("Brief(%q) is %q, want %q", c.block, got, c.want)
+		}
+	}
+	p := plan.Read(t, `
+		node a worker
+		runs web.1 a
+		runs web.2 b
+		~ Node/a git=spec.availability=drain
+	`).Build()
+	const want = "~ Node/a [id-a]  (changed in git; in place)\n    note: ends 1 task of web on a (web.1); 1 of 2 stay\n"
+	if blocks := p.Blocks(nil); len(blocks) != 1 || plan.Brief(blocks[0]) != want {
+		t.Errorf("the blocks are %q", blocks)
+	}
+}

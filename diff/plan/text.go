@@ -94,10 +94,26 @@ func stepNote(s Step) string {
 	return s.Cause + "; " + s.Effect.String()
 }
 
+// noteMark begins the line of a note.
+const noteMark = "    note: "
+
 func notes(list []string) string {
 	var b strings.Builder
 	for _, n := range list {
-		b.WriteString("    note: " + n + "\n")
+		b.WriteString(noteMark + n + "\n")
+	}
+	return b.String()
+}
+
+// Brief returns a block without its fields: the heading and the notes, which say what a step costs.
+func Brief(block string) string {
+	heading, rest, _ := strings.Cut(block, "\n")
+	b := strings.Builder{}
+	b.WriteString(heading + "\n")
+	for line := range strings.Lines(rest) {
+		if strings.HasPrefix(line, noteMark) {
+			b.WriteString(line)
+		}
 	}
 	return b.String()
 }
