@@ -238,3 +238,78 @@ func TestLabelsAreMergedAndTakenBack(t *testing.T) {
 		t.Errorf("labels are %v", labels)
 	}
 }
+
+// A commit adds elements of which it states a part, such as a port without a protocol. What the engine fills in belongs to
+// the commit: nothing of it is called a change by hand, and an object whose changes by hand are only reported is in the
+// plan once.
+func TestWhatACommitAddsIsNoChangeByHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	added := map[string]string{
+		"port":        "ports: [{target: 80, published: 7300}]",
+		"port-of-all": "ports: [{target: 80, published: 7301, mode: host}, {target: 53, published: 7302, protocol: udp}]",
+		"config":      "configs: [{source: conf, target: /conf}]",
+		"secret":      "secrets: [{source: key, target: key}]",
+		"volume":      "mounts: [{type: volume, source: data, target: /data}]",
+		"health":      "healthcheck: {test: [CMD, 'true']}",
+		"update":      "updateConfig: {parallelism: 2}",
+	}
+	manifest := func(name string, more ...string) string {
+		text := service(name, append([]string{"image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}"}, more...)...)
+		if strings.HasPrefix(name, "reported-") {
+			text = policy(text, "enforce: false")
+		}
+		return text
+	}
+	files := map[string]string{"beside.yaml": docs(config("conf", "content\n"), secret("key", "content\n"))}
+	var names []string
+	for what := range added {
+		taken := "adopted-" + what
+		spec, none := cliService(taken, "app:1"), uint64(0)
+		spec.Mode.Replicated.Replicas, spec.EndpointSpec.Ports = &none, nil
+		w.createService(spec, true)
+		names = append(names, "made-"+what, "reported-"+what, taken)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		files[name+".yaml"] = manifest(name)
+	}
+	r := w.repo("adds", files)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	for i, name := range names {
+		_, what, _ := strings.Cut(name, "-")
+		// Each service has ports of its own.
+		files[name+".yaml"] = manifest(name, strings.ReplaceAll(added[what], "published: 73", fmt.Sprintf("published: %d", 74+i)))
+	}
+	r.commit("each gets more", files)
+	out := w.want(1, "diff", "--host", w.host(), "--source", r.Dir).out
+	if strings.Contains(out, "by hand") {
+		t.Errorf("nobody has changed anything by hand:\n%s", out)
+	}
+	for _, name := range names {
+		if n := strings.Count(out, "Service/"+name+"  ("); n != 1 {
+			t.Errorf("Service/%s is in the plan %d times:\n%s", name, n, out)
+		}
+	}
+	o := w.operate(w.host(), r, "--repair-after", "1h", "--max-restarts", "100")
+	head, err := r.Head()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.inSync(head)
+	for _, d := range o.report().Drift {
+		if d.By != "git" {
+			t.Errorf("the report says that %s was changed by %s: %+v", d.Object, d.By, d.Fields)
+		}
+	}
+	_, metrics, err := o.Get(t.Context(), "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, "swarm_operator_drift_objects") && !strings.HasSuffix(strings.TrimSpace(line), " 0") {
+			t.Errorf("a metric counts drift: %s", line)
+		}
+	}
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+}

@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,5 +142,66 @@ func (w *world) updatedOnce(a *acting, name string, isUpdate func(harness.Call) 
 	all := slices.Concat(a.proxy[0].Calls(), a.proxy[1].Calls())
 	if wrote := slices.DeleteFunc(accepted(writesTo(all, s.ID)), func(c harness.Call) bool { return !isUpdate(c) }); len(wrote) > 1 {
 		w.Errorf("%s was written more than once:\n%s", name, lines(wrote))
+	}
+}
+
+// An engine that waits for a new leader answers GET /info with 200, without the numbers of nodes and managers or with those
+// that it knows of itself, and says why. No operator takes that for a swarm that has lost them: it does not pause, and does
+// what git asks for meanwhile.
+func TestNumbersThatAnEngineDoesNotKnowPauseNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{3, 2})
+	r := w.repo("unknown", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--resync", "1s")
+	o.condition("InSync", true)
+	w.written(p) // the numbers are on record
+	for i, c := range []struct {
+		name, err string
+		numbers   map[string]any
+	}{
+		{"without numbers", "rpc error: code = Unknown desc = The swarm does not have a leader.", nil},
+		{"with zeros", "rpc error: code = DeadlineExceeded desc = context deadline exceeded", map[string]any{"Nodes": 0, "Managers": 0}},
+		{"with its own", "rpc error: code = Unavailable desc = connection error", map[string]any{"Nodes": 1, "Managers": 1}},
+		{"without managers", "rpc error: code = Unknown desc = raft: node is not a leader", map[string]any{"Nodes": 5}},
+	} {
+		var asked atomic.Int32
+		p.After(func(call harness.Call) error {
+			if call.Method != http.MethodGet || call.Path != "/info" || call.Status != http.StatusOK {
+				return nil
+			}
+			var info map[string]any
+			if err := json.Unmarshal(call.Answer, &info); err != nil {
+				return err
+			}
+			about := info["Swarm"].(map[string]any)
+			delete(about, "Nodes")
+			delete(about, "Managers")
+			maps.Copy(about, c.numbers)
+			about["Error"] = c.err
+			body, err := json.Marshal(info)
+			if err != nil {
+				return err
+			}
+			asked.Add(1)
+			return &harness.Answer{Status: http.StatusOK, Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
+		})
+		name := fmt.Sprintf("new-%d", i)
+		hash := r.commit(c.name, map[string]string{name + ".yaml": service(name, "image: app:1", "replicas: 0")})
+		w.eventually(func() error {
+			report := o.report()
+			if paused, _ := report.Condition("Paused"); paused.Status {
+				w.Fatalf("%s: it pauses: %+v", c.name, paused)
+			}
+			if n := asked.Load(); n < 3 || report.Applied != hash || !report.Is("InSync", true) {
+				return fmt.Errorf("%s: the engine was asked %d times: %s", c.name, n, brief(report))
+			}
+			return nil
+		})
+		w.service(name)
+		p.After(nil)
+	}
+	if log := o.Stderr(); strings.Contains(log, "a third or more is gone") || strings.Contains(log, "--force-new-cluster") {
+		t.Errorf("the operator thought that nodes are gone:\n%s", tail(log, 40))
 	}
 }

@@ -186,6 +186,53 @@ func TestASetIsDrainedWithoutAnOutage(t *testing.T) {
 	}
 }
 
+// A change of a role that leaves every service with a task needs no consent. Its step says all the same what it ends:
+// a task whose fellows serve, and one that goes with its node. It does so in the output of apply, which first waits for
+// the managers to stay as they are, in the plan, and in the log of run.
+func TestAChangeOfARoleSaysWhatItEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	w.candidates()
+	workers := w.swarm.Workers()
+	r := w.repo("tells", map[string]string{
+		"cluster.yaml": managed(1),
+		"web.yaml":     service("web", "image: app:1", "replicas: 2", "placement: {constraints: [node.role == worker], maxReplicasPerNode: 1}", "stopGracePeriod: 1s"),
+		"agent.yaml":   service("agent", "image: app:1", "mode: global", "placement: {constraints: [node.role == worker]}", "stopGracePeriod: 1s"),
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	costs := func(host string) []string {
+		return []string{"ends 1 task of web on " + host + " (web.", "1 of 2 stay", "ends the task of agent on " + host + ", which is global"}
+	}
+
+	t.Log("a promotion, by apply")
+	r.commit("two\n\nConsent: even-managers", map[string]string{"cluster.yaml": managed(2)})
+	out := w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	promoted := workers[0]
+	if strings.Contains(out.out, "promoting "+workers[1]+":") {
+		promoted = workers[1]
+	}
+	out.says(t, append(costs(promoted), "promoting "+promoted+": ")...)
+	if n := strings.Count(out.out, "note: ends "); n != 2 {
+		t.Errorf("it says %d times what ends, want twice:\n%s", n, out)
+	}
+	w.becomesManager(promoted)
+
+	t.Log("a demotion, by run")
+	files := map[string]string{
+		"web.yaml":   service("web", "image: app:1", "replicas: 2", "placement: {constraints: [node.role == manager], maxReplicasPerNode: 1}", "stopGracePeriod: 1s"),
+		"agent.yaml": service("agent", "image: app:1", "mode: global", "placement: {constraints: [node.role == manager]}", "stopGracePeriod: 1s"),
+	}
+	r.commit("on managers", files)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	o := w.operate(w.host(), r, "--repair-after", "0s")
+	o.condition("InSync", true)
+	hash := r.commit("one again", map[string]string{"cluster.yaml": managed(1)})
+	w.want(0, "approve", "single-manager", "--revision", hash, "--reason", "tested", "--name", "tells", "--host", w.host())
+	for _, text := range costs(promoted) {
+		o.says(text)
+	}
+}
+
 // One commit drains the node of one of two tasks, and replaces both. Each alone is no outage. Together they would be one:
 // the swarm's updater stops one task while the drain ends the other one.
 func TestADrainWaitsForARollOutOfTheSameService(t *testing.T) {

@@ -338,6 +338,47 @@ func TestNothingIsRemovedForWhatDoesNotRun(t *testing.T) {
 	w.runs("new", 2)
 }
 
+// What a commit drops stays until all that the commit changes runs, whatever keeps that from running: also where the new
+// has nothing to do with the old.
+func TestNothingIsRemovedWhileItsRevisionDoesNotRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	for name, c := range map[string]struct{ before, bad string }{
+		"paused":   {"image: app:1", "image: crash:1\n  updateConfig: {parallelism: 1, monitor: 1s, failureAction: pause}"},
+		"returned": {"image: app:1", "image: crash:1\n  updateConfig: {parallelism: 1, monitor: 1s, failureAction: rollback}"},
+		"waiting":  {"", "image: app:1\n  placement: {constraints: [node.labels.none == x]}"},
+		"crashing": {"", "image: crash:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := w.in(t)
+			changed := func(spec string) string {
+				return service(name+"-new", spec, "replicas: 2", quickRestart, "stopGracePeriod: 1s")
+			}
+			files := map[string]string{"gone.yaml": service(name+"-gone", "image: app:1", "replicas: 1"), "beside.yaml": service(name+"-beside", "image: app:1", "replicas: 0")}
+			if c.before != "" {
+				files["new.yaml"] = changed(c.before)
+			}
+			r := w.repo("dropped-"+name, files)
+			w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+			id := w.service(name + "-gone").ID
+			r.remove("gone.yaml")
+			r.commit("one changes, another goes", map[string]string{"new.yaml": changed(c.bad)})
+			out := w.want(1, "apply", "--host", w.host(), "--source", r.Dir, "--wait", "--timeout", "15s")
+			if s, there := w.find(name + "-gone"); !there || s.ID != id {
+				t.Fatalf("it is gone, although %s-new does not run: %s", name, out)
+			}
+			w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "- Service/"+name+"-gone", "Service/"+name+"-new")
+			w.runs(name+"-gone", 1)
+			r.commit("mended", map[string]string{"new.yaml": changed("image: app:2")})
+			w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+			if _, there := w.find(name + "-gone"); there {
+				t.Error("the new one runs, and the old one is still there")
+			}
+		})
+	}
+}
+
 // A subnet that overlaps is found before anything is made. No service is put on a network that the swarm cannot
 // allocate.
 func TestNetworksThatCannotBe(t *testing.T) {
