@@ -103,7 +103,9 @@ func TestTheLifeOfAClusterVolume(t *testing.T) {
 	t.Log("a person drains it, and then git does")
 	w.setVolume("data", "drain")
 	inSync("drained by hand")
+	w.runs("db", 0) // the swarm places no new task on a volume that is paused
 	w.setVolume("data", "active")
+	w.runs("db", 1)
 	r.commit("pause", map[string]string{"volume.yaml": data("availability: pause")})
 	apply(0)
 	if writes := of(accepted(p.Calls()), "PUT", "/volumes/"); len(writes) != 1 || w.clusterVolume("data").ClusterVolume.Spec.Availability != "pause" {
