@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // making is what became of the steps for which Decider.Recorded returns true.
@@ -51,7 +53,14 @@ func (m *making) ended(e apply.Event) {
 		delete(m.unsure, e.Step.Key)
 	case e.Err != nil && !refused(e.Err):
 		m.unsure[e.Step.Key] = true
+	case e.Step.Op == diff.Create && denied(e.Err): // and no object of that name was listed before
+		delete(m.unsure, e.Step.Key)
 	}
+}
+
+// denied reports whether the engine has answered that it makes no such object, as it would have answered an earlier try.
+func denied(err error) bool {
+	return says(err, engine.IsPermission, engine.IsInvalid, engine.IsNotFound)
 }
 
 // refused reports whether the error of a step that makes an object says that the step has not made it. It returns false if
@@ -62,12 +71,12 @@ func refused(err error) bool {
 			return true
 		}
 	}
-	for _, says := range []func(error) bool{engine.IsUnavailable, engine.IsPermission, engine.IsInvalid, engine.IsNotFound, engine.IsExists} {
-		if says(err) && !engine.IsAmbiguous(err) {
-			return true
-		}
-	}
-	return false
+	return denied(err) || says(err, engine.IsUnavailable, engine.IsExists)
+}
+
+// says reports whether an error is of one of these sorts, and no other answer is possible.
+func says(err error, sorts ...func(error) bool) bool {
+	return !engine.IsAmbiguous(err) && slices.ContainsFunc(sorts, func(is func(error) bool) bool { return is(err) })
 }
 
 // register puts on record what only its id tells of. If it fails, the next run recognises that: see decide.Decider.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/containerd/errdefs"
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/swarm"
@@ -60,7 +61,9 @@ func TestWhatMayExistAfterAStep(t *testing.T) {
 		"the step panicked":                           {err: errors.New("panic"), unsure: true},
 		"no step came to it":                          {unbegun: true},
 		"an earlier run may have made it":             {open: true, unbegun: true, unsure: true},
-		"it is refused, and was not before":           {open: true, err: engine.ErrNotFound, unsure: true},
+		"it is refused, and was not answered before":  {open: true, err: engine.ErrNotFound},
+		"an earlier run's may have the name":          {open: true, err: errdefs.ErrConflict.WithMessage("network lan already exists"), unsure: true},
+		"an earlier run's, and nobody was asked":      {open: true, err: apply.ErrStopped, unsure: true},
 	} {
 		var open []v1.Key
 		if test.open {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -133,7 +134,7 @@ func (r *Decision) makesLater(key v1.Key) bool {
 // asks for it any more, or nobody knows what the revision in force asked for.
 func (d *Decider) mayBeMade(run *Decision, key v1.Key) bool {
 	live := run.Index.ByName(key.Kind, key.Name)
-	if live == nil || live.Local || live.Labels[v1.LabelOwner] != "" || run.strange[key] {
+	if live == nil || live.Local || live.Labels[v1.LabelOwner] != "" || run.strange[key] || run.external(key) {
 		return false
 	}
 	_, made := run.Memory.Made[live.ID]
@@ -142,13 +143,18 @@ func (d *Decider) mayBeMade(run *Decision, key v1.Key) bool {
 	return !made && !adopted && !others && run.madeBefore[live.ID] != key
 }
 
+// external reports whether a manifest says that an object is somebody else's.
+func (r *Decision) external(key v1.Key) bool {
+	return slices.ContainsFunc(r.Entries, func(e kinds.Entry) bool { return e.Object.Key() == key && e.Object.External() })
+}
+
 // leftBehind says which objects that no manifest asks for may be the source's, although it could not put them on record.
 // Nothing removes them. If a manifest asks for such an object, its refusal says what to do.
 func (d *Decider) leftBehind(run *Decision) []string {
 	var out []string
 	for _, key := range run.Memory.Making {
 		if run.Wanted[key] == nil && !run.IsHeld(key) && !run.Memory.GaveUp(key) && d.mayBeMade(run, key) {
-			out = append(out, fmt.Sprintf("%s may be one that this source made and could not put on record; remove it by hand, or bring the manifest back", key))
+			out = append(out, fmt.Sprintf("%s may be one that this source made and could not put on record. Nothing removes it: remove it by hand, or bring its manifest back", key))
 		}
 	}
 	return out

@@ -195,7 +195,7 @@ func unknownField(s Step, _ Facts, _ Policy) []Refusal {
 	case len(unknown) > 0:
 		return []Refusal{s.Refusal(Never, "the object in the swarm has fields that this release does not know, and a write would drop them: %s; update swarm-operator, or remove them by hand", strings.Join(unknown, ", "))}
 	case len(unread) > 0:
-		return []Refusal{s.Refusal(Never, "in the swarm, %s, which is no address, and a write would drop it: state %s in the manifest, and the write replaces all of it; or remove it by hand", strings.Join(unread, ", and "), h.Meta.Unread[0].Path)}
+		return []Refusal{s.Refusal(Never, "in the swarm, %s, which is no address, and a write would drop that: state %s in the manifest, and the write replaces all of it; or remove it by hand", strings.Join(unread, ", and "), h.Meta.Unread[0].Path)}
 	}
 	return nil
 }

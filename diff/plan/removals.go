@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +16,7 @@ import (
 func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	class, why := plan.comesFirst(f)
 	before, whyBefore := plan.supersededFirst(f)
-	takers := plan.onlyForRoom(f)
+	takers, away := plan.onlyForRoom(f)
 	var out []Refusal
 	for _, s := range plan.Steps {
 		if !s.removal() || s.oldVersion() || s.goesFirst(plan, f) {
@@ -24,8 +25,12 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 		superseded := whyBefore != "" && slices.Contains(f.Superseded.Removals, s.Key)
 		switch {
 		case len(takers) > 0 && v1.RunsTasks(s.Key.Kind):
-			out = append(out, s.gap(takers, f, p)...)
-		case superseded && (before == Never || why == ""):
+			refused := s.gap(takers, f, p)
+			if len(refused) == 0 && away != "" {
+				refused = s.comesLast(Consent, away, p)
+			}
+			out = append(out, refused...)
+		case superseded && (before == Never || before == Later && class == Consent || why == ""):
 			out = append(out, s.comesLast(before, whyBefore, p)...)
 		case why != "":
 			out = append(out, s.comesLast(class, why, p)...)
@@ -44,8 +49,8 @@ func (s Step) comesLast(class Class, why string, p Policy) []Refusal {
 }
 
 // onlyForRoom returns the services that find no place, if removals wait only for these. A service that is to be removed
-// may have that place, so neither would come by itself.
-func (p *Plan) onlyForRoom(f Facts) []v1.Key {
+// may have that place, so neither would come by itself. away names a service that is left alone as well: see unready.
+func (p *Plan) onlyForRoom(f Facts) (of []v1.Key, away string) {
 	takers := map[v1.Key]bool{}
 	others := func(begun map[v1.Key]string) map[v1.Key]string {
 		out := maps.Clone(begun)
@@ -60,14 +65,14 @@ func (p *Plan) onlyForRoom(f Facts) []v1.Key {
 	}
 	f.Begun, f.Superseded.NotReady = others(f.Begun), others(f.Superseded.NotReady)
 	if len(takers) == 0 {
-		return nil
+		return nil, ""
 	}
-	_, why := p.comesFirst(f)
-	_, before := p.supersededFirst(f)
-	if why != "" || before != "" {
-		return nil
+	class, why := p.comesFirst(f)
+	classBefore, before := p.supersededFirst(f)
+	if why != "" && class != Consent || before != "" && classBefore != Consent {
+		return nil, ""
 	}
-	return slices.SortedFunc(maps.Keys(takers), v1.Key.Compare)
+	return slices.SortedFunc(maps.Keys(takers), v1.Key.Compare), cmp.Or(why, before)
 }
 
 // gap asks before a service is removed to give its place to one that finds none. If nobody knows whose place it has, the
