@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,9 @@ func rollingOf(svc *v1.Service, l *kinds.Live, tasks []*kinds.Task) Rolling {
 		r.Pause += time.Duration(*grace)
 	}
 	if c := svc.Spec.Healthcheck; c != nil && (len(c.Test) == 0 || c.Test[0] != "NONE") {
-		r.Pause += time.Duration(c.StartPeriod) + time.Duration(max(1, c.Retries))*time.Duration(c.Interval+c.Timeout)
+		const usual = v1.Duration(30 * time.Second) // the engine's own, as the number of tries
+		once := time.Duration(cmp.Or(c.Interval, usual) + cmp.Or(c.Timeout, usual))
+		r.Pause += time.Duration(c.StartPeriod) + time.Duration(cmp.Or(c.Retries, 3))*once
 	}
 	if l == nil {
 		return r
