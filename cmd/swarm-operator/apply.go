@@ -442,9 +442,9 @@ func unsureText(p plan.Plan) string {
 		}
 	}
 	if n == 1 {
-		return "a secret whose manifest is gone stays, because a cluster volume may have it, and cluster volumes cannot be listed; let swarm-operator call GET /volumes, and apply again. The error"
+		return "a secret whose manifest is gone stays, because a cluster volume may have it, and cluster volumes cannot be listed. If a filter denies GET /volumes, let swarm-operator call it; otherwise mend what the error says. Then apply again. The error"
 	}
-	return fmt.Sprintf("%d secrets whose manifests are gone stay, because cluster volumes may have them, and cluster volumes cannot be listed; let swarm-operator call GET /volumes, and apply again. The error", n)
+	return fmt.Sprintf("%d secrets whose manifests are gone stay, because cluster volumes may have them, and cluster volumes cannot be listed. If a filter denies GET /volumes, let swarm-operator call it; otherwise mend what the error says. Then apply again. The error", n)
 }
 
 func heldText(n int) string {

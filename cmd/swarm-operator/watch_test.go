@@ -59,7 +59,7 @@ func TestTidyingGivesMemoryBackAndPassesResultsOn(t *testing.T) {
 	do := tidying(func(_ context.Context, key string) (runner.Result, error) {
 		left := make([]byte, 64<<20)
 		copy(left, key)
-		if string(left[:6]) != "source" || heap() < before+64<<20 {
+		if string(left[:6]) != "source" || heap() < before+48<<20 { // pages that were free may go back meanwhile
 			t.Error("the memory is not in the heap, so that the test tells nothing")
 		}
 		return runner.Result{RequeueAfter: time.Minute}, failed

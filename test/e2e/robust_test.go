@@ -91,14 +91,15 @@ func TestAnUnknownFieldOfTheLiveSpecRefusesTheWrite(t *testing.T) {
 }
 
 // An engine lists texts where the types of its newest API have addresses: the name of a host as a name server, and the
-// gateway of a node's own IPv6 network with the length of its subnet (moby#52991). One of them hides no other object.
+// gateway of a node's own IPv6 network with the length of its subnet (moby#52991). One of them hides no other object. A write
+// would drop the name of the host, unless git states the name servers itself.
 func TestATextThatIsNoAddressHidesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	both := func(image string) map[string]string {
-		return map[string]string{"a.yaml": service("a", "image: "+image, "dns: [10.0.0.53]"), "b.yaml": service("b", "image: "+image)}
+	both := func(image string, more ...string) map[string]string {
+		return map[string]string{"a.yaml": service("a", append(more, "image: "+image)...), "b.yaml": service("b", "image: "+image)}
 	}
-	r := w.repo("odd", both("app:1"))
+	r := w.repo("odd", both("app:1", "dns: [10.0.0.53]"))
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
 	const bridge = `[{"Name":"b46","Id":"b46","Scope":"local","Driver":"bridge","IPAM":{"Config":[{"Subnet":"fd05:d0ca:2::/112","Gateway":"fd05:d0ca:2::1/112"}]}},{`
 	p := w.proxy()
@@ -117,8 +118,8 @@ func TestATextThatIsNoAddressHidesNothing(t *testing.T) {
 	})
 	before := w.service("a")
 	r.commit("both change", both("app:2"))
-	if out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir, "--wait").out; !strings.Contains(out, "Spec.TaskTemplate.ContainerSpec.DNSConfig.Nameservers[0]") {
-		t.Errorf("the refusal does not name the field:\n%s", out)
+	if out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir, "--wait").out; !strings.Contains(out, `spec.dns has "pihole", which is no address`) {
+		t.Errorf("the refusal does not name the field and the value:\n%s", out)
 	}
 	if w.service("a").Version != before.Version {
 		t.Error("the service was written")
@@ -127,6 +128,9 @@ func TestATextThatIsNoAddressHidesNothing(t *testing.T) {
 	if out := w.want(0, "export", "--host", p.Host()).out; !strings.Contains(out, "image: app:2") || strings.Contains(out, "invalid") {
 		t.Errorf("the export is\n%s", out)
 	}
+	r.commit("a has name servers of its own", both("app:2", "dns: [10.0.0.54]"))
+	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir, "--wait")
+	w.image("a", "app:2")
 }
 
 // newer are the fields and values that some engines are too old for, with the oldest version of the API that knows them.
