@@ -78,9 +78,9 @@ func (c *Client) SwarmRaw(ctx context.Context) (swarm.Swarm, []string, error) {
 	return s, unknown, err
 }
 
-// Listed is a service with the unknown fields that ServiceRaw returns for it. Unread are those of them that are addresses that
-// this program's types cannot read. As long as the engine's text about the
-// service stays the same, byte for byte, ServiceList returns the same pointer. So callers must not change it.
+// Listed is a service with the unknown fields that ServiceRaw returns for it. Unread are those of Unknown that stand where
+// an address must be and are none. As long as the engine's text about the service stays the same, byte for byte, ServiceList
+// returns the same pointer. So callers must not change it.
 type Listed struct {
 	swarm.Service
 	Unknown []string

@@ -17,7 +17,8 @@ import (
 // drops it with each write. An older version is read with the fields that it does not have empty, as they were.
 // Format 1 had no History, Refused, Approvals, Released, Nodes, Managers, Resumed and shards. Format 2 had no Begun,
 // Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered, Origin, Proven, Joining,
-// Applied and Making. It had no Wants and Begun of consents, no Written of adopted objects, and no Changing and Rewrote of revisions.
+// Applied and Making. It had no Wants and Begun of consents, no Written of adopted objects, and no Changing and Rewrote of
+// revisions.
 const format = 3
 
 // ErrNewer says that a newer release wrote the state, so this release must not act.
