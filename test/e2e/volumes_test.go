@@ -255,7 +255,7 @@ func TestASecretStaysForTheVolumeOfAnotherSource(t *testing.T) {
 		}
 		return nil
 	})
-	apply(1, true, "Secret/unused", "a cluster volume may have it", "the filter denies it", "let swarm-operator call GET /volumes, and apply again")
+	apply(1, true, "Secret/unused", "a cluster volume may have it", "the filter denies it", "If a filter denies GET /volumes, let swarm-operator call it")
 	w.want(1, "apply", "--host", p.Host(), "--source", r.Dir, "--wait")
 	w.want(0, "wait", "--host", p.Host(), "--revision", hash, "--name", "keys").says(t, "is rolled out")
 	w.want(0, "export", "--host", w.host(), "Config/beside")
