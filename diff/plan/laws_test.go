@@ -636,7 +636,7 @@ func removalsWait(t *rapid.T) {
 		return s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && (s.Key != g.Facts.Self || s.Op != diff.Update)
 	})
 	for _, s := range p.Steps {
-		if s.removal() && !s.oldVersion() && (busy || away && !g.Policy.Consents.Covers(Removals, s.Key)) && !takesFrom(p, g.Facts, s.Key) {
+		if s.removal() && !s.oldVersion() && (busy || away && !g.Policy.Consents.Covers(Removals, s.Key)) && !s.goesFirst(p, g.Facts) {
 			t.Fatalf("%s goes too early:\n%s", s.Key, render(p))
 		}
 	}

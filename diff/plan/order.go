@@ -57,11 +57,23 @@ func (p *Plan) order(f Facts) {
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if !goesFirst(*s) {
+		if goesFirst(*s) {
+			s.After = p.users(*s)
+		} else {
 			t.wait(s, f)
 		}
 		s.Hazards = hazards(*s)
 	}
+}
+
+// users returns the numbers of the steps that remove what uses the object of a step. They come before it.
+func (p *Plan) users(of Step) (ids []int) {
+	for _, s := range p.Steps {
+		if s.ID < of.ID && s.removal() && of.removal() && of.usedBy(s.Key) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
 }
 
 // ranks are the numbers of the steps that others come after.

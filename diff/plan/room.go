@@ -128,31 +128,13 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		giver := plan.step(c.Holder, c.HolderInstance)
 		switch {
 		case c.Former:
-			r, known := f.Rollouts[c.Holder]
-			if !known {
-				r = c.Rollout
-			}
-			mends := known || c.Mine && f.Problems[c.Holder].Why != "" // a change of its manifest may end that
-			switch {
-			case plan.goes(c.Holder) && !r.Running():
-				// whatever became of its roll-out, nobody rolls it back
-			case !mends && (r.State == "paused" || r.Running() && Overdue(r.Began, f.Now, 0)):
-				out = append(out, s.Needs(Replace, p, "%s gives up %s, and its roll-out does not end; if it is rolled back once this object has that, it may never run again", c.holder(), c.Claim)...)
-			case r.Running():
-				out = append(out, s.Refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
-			case r.State == "paused":
-				out = append(out, s.Refusal(Never, "%s gives up %s, but its roll-out has failed, and a rollback would need that again; mend that object in git", c.holder(), c.Claim))
-			}
+			out = append(out, plan.formerly(*s, c, f, p)...)
 		case giver == nil:
 			out = append(out, plan.refusedRoom(*s, c))
 		case giver.MakesRoom():
 			// the giver goes first
 		case giver.removal():
-			if p.Consents.Covers(Replace, s.Key) || p.Consents.Covers(Replace, giver.Key) {
-				continue // it goes first, and for a moment neither of the two exists
-			}
-			out = append(out, s.Needs(Replace, p, "%s; the operator would remove that object first, and %s", c.needed(), c.gap(*s))...)
-			out = append(out, giver.Needs(Replace, p, "%s takes %s, which this object has; the operator would remove this object first, and %s", s.Key, c.Claim, c.gap(*s))...)
+			out = append(out, plan.gapOf(*s, *giver, c, p)...)
 		case c.Stays:
 			out = append(out, s.Refusal(Never, "%s, and its manifest asks for it, too; state another one in one of the two manifests", c.needed()))
 		case plan.waitsFor(f, c.Holder, c.Key):
@@ -165,6 +147,42 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		s := &plan.Steps[i]
 		if s.MakesRoom() && !takesFrom(plan, f, s.Key) {
 			out = append(out, plan.noTaker(*s, f))
+		}
+	}
+	return out
+}
+
+// formerly refuses a step that needs what another object has given up and may need again.
+func (p *Plan) formerly(s Step, c Claim, f Facts, policy Policy) []Refusal {
+	r, known := f.Rollouts[c.Holder]
+	if !known {
+		r = c.Rollout
+	}
+	mends := known || c.Mine && f.Problems[c.Holder].Why != "" // a change of its manifest may end that
+	switch {
+	case p.goes(c.Holder) && !r.Running():
+		return nil // whatever became of its roll-out, nobody rolls it back
+	case !mends && (r.State == "paused" || r.Running() && Overdue(r.Began, f.Now, 0)):
+		return s.Needs(Replace, policy, "%s gives up %s, and its roll-out does not end; if it is rolled back once this object has that, it may never run again", c.holder(), c.Claim)
+	case r.Running():
+		return []Refusal{s.Refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim)}
+	case r.State == "paused":
+		return []Refusal{s.Refusal(Never, "%s gives up %s, but its roll-out has failed, and a rollback would need that again; mend that object in git", c.holder(), c.Claim)}
+	}
+	return nil
+}
+
+// gapOf asks before the removal of an object, and of what uses it and goes as well, makes room for a step. With an agreement
+// they go first, and for a moment neither the object nor the one that takes over exists.
+func (p *Plan) gapOf(s, giver Step, c Claim, policy Policy) []Refusal {
+	if policy.Consents.Covers(Replace, s.Key) || policy.Consents.Covers(Replace, giver.Key) {
+		return nil
+	}
+	out := s.Needs(Replace, policy, "%s; the operator would remove that object first, and %s", c.needed(), c.gap(s))
+	out = append(out, giver.Needs(Replace, policy, "%s takes %s, which this object has; the operator would remove this object first, and %s", s.Key, c.Claim, c.gap(s))...)
+	for _, user := range p.Steps {
+		if user.removal() && giver.usedBy(user.Key) {
+			out = append(out, user.Needs(Replace, policy, "%s takes %s, which %s has, and this object uses that; the operator would remove this object first", s.Key, c.Claim, giver.Key)...)
 		}
 	}
 	return out
@@ -332,7 +350,13 @@ func (s Step) canMakeRoom() bool {
 	return s.Op == diff.Update || s.Op == diff.Replace && len(s.Change.Have.Meta.UsedBy) == 0
 }
 
-// goesFirst reports whether a removal makes room for a step of the plan. Somebody has agreed to that.
+// goesFirst reports whether a removal makes room for a step of the plan. Somebody has agreed to that. What uses such an object
+// and is to be removed as well goes before it: the engine removes no object that is in use.
 func (s Step) goesFirst(plan Plan, f Facts) bool {
-	return s.MakesRoom() || s.removal() && takesFrom(plan, f, s.Key)
+	return s.MakesRoom() || s.removal() && (takesFrom(plan, f, s.Key) || slices.ContainsFunc(plan.Steps, func(o Step) bool {
+		return o.removal() && o.usedBy(s.Key) && takesFrom(plan, f, o.Key)
+	}))
 }
+
+// usedBy reports whether an object uses the one of the step.
+func (s Step) usedBy(k v1.Key) bool { return slices.Contains(s.Change.Have.Meta.UsedBy, k) }
