@@ -149,8 +149,12 @@ func (d *decoder) null(v reflect.Value, at int32) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	never, needed := reflect.New(t).Interface().(v1.NeverEmpty)
 	switch _, word := reflect.New(t).Interface().(v1.ScalarSetter); {
 	case word:
+	case needed:
+		d.bad(at, "%s", never.NoEntry())
+		return
 	case d.strict && t.Kind() == reflect.Slice:
 		d.bad(at, "states nothing; write [] if it is to be empty, or leave it out")
 		return

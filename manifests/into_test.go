@@ -50,6 +50,17 @@ func TestInto(t *testing.T) {
 	}
 }
 
+// A list that must have an entry is not said to be fine if it is empty, nor if it is left out.
+func TestAListThatMayNotBeEmpty(t *testing.T) {
+	for _, text := range []string{"sources:\n# - mode: observe\n", "sources: ~\n", "sources: []\n", "sources: []\nhttp: {tokenFile: /t}\n"} {
+		file := &config.Configuration{}
+		problems := manifests.Into("f.yaml", []byte(text), file, file.Validate)
+		if len(problems) != 1 || problems[0].String() != "f.yaml:1: sources: "+file.Sources.NoEntry() {
+			t.Errorf("%q: got %v", text, problems)
+		}
+	}
+}
+
 // The settings of a source are read by the rules of manifests: a part whose entries are comments is left out.
 func TestTheSettingsOfASourceAreOneDocument(t *testing.T) {
 	const net = "apiVersion: swarm-operator.io/v1\nkind: Network\nmetadata: {name: a}\n"

@@ -6,10 +6,12 @@ package config
 import v1 "github.com/swarm-operator/swarm-operator/api/v1"
 
 // Configuration is the file that --config names. Each field that has a flag means what the flag means. A flag of the
-// command line counts before a variable of the environment, and both count before the file.
+// command line counts before a variable of the environment, and both count before the file. A file that states nothing is
+// refused; to go by the defaults, name no file.
 type Configuration struct {
-	// Sources are where manifests come from. There may be one; to follow several, run an operator for each.
-	Sources []Source `json:"sources,omitempty"`
+	// Sources are where manifests come from. There may be one; to follow several, run an operator for each. The list may
+	// be left out if the file states something more, and may not be empty.
+	Sources Sources `json:"sources,omitempty"`
 	// Sinks are where join tokens and unlock keys go, by the names that manifests use.
 	Sinks map[string]Sink `json:"sinks,omitempty"`
 	// Authorities are roots of your own for the swarm's CA, by the names that spec.ca.signing of a Cluster uses.
@@ -44,6 +46,14 @@ type Configuration struct {
 	Resync *v1.Duration `json:"resync,omitempty" flag:"resync"`
 	// Flags are values for other flags of commands, by the flag's name without --.
 	Flags map[string]string `json:"flags,omitempty"`
+}
+
+// Sources are where manifests come from.
+type Sources []Source
+
+// NoEntry says what is wrong with a list without a source. Its mode and guardrails would be gone, and nobody would know.
+func (Sources) NoEntry() string {
+	return "states no source, so that the operator would enforce, without guardrails; state one, such as [{location: URL, mode: observe}]"
 }
 
 // Source is where manifests come from, and what the operator may do for them.

@@ -20,12 +20,22 @@ func TestValidate(t *testing.T) {
 	age := func(file string, recipients ...string) config.Configuration {
 		return sink(config.Sink{Age: &config.AgeSink{Recipients: recipients, File: file}})
 	}
+	const nothing = "states nothing, so that the operator would enforce, without guardrails, and answer without tokens; " +
+		"state at least one source, such as sources: [{location: URL, mode: observe}], or leave out --config"
+	const none = "sources: states no source, so that the operator would enforce, without guardrails; state one, such as [{location: URL, mode: observe}]"
 	for _, c := range []struct {
 		name string
 		file config.Configuration
 		want string
 	}{
-		{"nothing", config.Configuration{}, ""},
+		{"nothing", config.Configuration{}, nothing},
+		{"empty parts", config.Configuration{Sinks: map[string]config.Sink{}, Show: []string{}, HTTP: config.HTTP{Hosts: []string{}}, Flags: map[string]string{}}, nothing},
+		{"no source", config.Configuration{Sources: config.Sources{}}, none},
+		{"no source beside the rest", config.Configuration{Sources: config.Sources{}, HTTP: config.HTTP{TokenFile: "/t"}}, none},
+		{"the rest without sources", config.Configuration{HTTP: config.HTTP{TokenFile: "/t"}}, ""},
+		{"an operator that does not listen", config.Configuration{HTTP: config.HTTP{Listen: new(string)}}, ""},
+		{"a limit alone", config.Configuration{HTTP: config.HTTP{Limits: config.HTTPLimits{Requests: new(int)}}}, ""},
+		{"a flag alone", config.Configuration{Flags: map[string]string{"color": "never"}}, ""},
 		{"one source", config.Configuration{Sources: make([]config.Source, 1)}, ""},
 		{"two sources", config.Configuration{Sources: make([]config.Source, 2)}, "sources[1]: is one too many: an operator follows one source; run another operator for the next"},
 		{"a file", sink(config.Sink{File: "/a"}), ""},

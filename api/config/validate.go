@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -22,8 +23,14 @@ func (ps *problems) add(at, format string, args ...any) {
 // are.
 func (c *Configuration) Validate() []v1.Problem {
 	var ps problems
-	if len(c.Sources) > 1 {
+	switch {
+	case len(c.Sources) > 1:
 		ps.add("sources[1]", "is one too many: an operator follows one source; run another operator for the next")
+	case c.Sources != nil && len(c.Sources) == 0:
+		ps.add("sources", "%s", c.Sources.NoEntry())
+	case statesNothing(reflect.ValueOf(*c)):
+		ps.add("", "states nothing, so that the operator would enforce, without guardrails, and answer without tokens; "+
+			"state at least one source, such as sources: [{location: URL, mode: observe}], or leave out --config")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Sinks)) {
 		at := "sinks." + name
@@ -51,6 +58,22 @@ func (c *Configuration) Validate() []v1.Problem {
 		}
 	}
 	return ps
+}
+
+// statesNothing reports whether all that a part of the file states is empty or false.
+func statesNothing(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !statesNothing(v.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Map, reflect.Slice:
+		return v.Len() == 0
+	}
+	return v.IsZero()
 }
 
 func (ps *problems) name(at, name string) {

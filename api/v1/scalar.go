@@ -29,6 +29,9 @@ type ListSetter interface{ SetList([]string) error }
 // NullSetter is a map type in which a name may have null for a value.
 type NullSetter interface{ SetNull(name string) }
 
+// NeverEmpty is a list type that must have an entry. NoEntry says what is wrong with it if it has none.
+type NeverEmpty interface{ NoEntry() string }
+
 // MapSetter is a list type that may also be written as a map of strings.
 type MapSetter interface{ SetMap(map[string]string) error }
 

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,16 +19,54 @@ func (w *world) configured(text string) {
 	}
 }
 
+// answersTo returns the status code of the operator's answer to a request that calls it by a name.
+func (o *operator) answersTo(name string) int {
+	o.w.Helper()
+	request, err := http.NewRequestWithContext(o.w.Context(), http.MethodGet, "http://"+o.Address()+"/api/v1/drift", nil)
+	if err != nil {
+		o.w.Fatal(err)
+	}
+	request.Host = name
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		o.w.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
+}
+
 // Leaving observe mode is one line of the configuration, while the operator runs. A mistake in it changes nothing, and is
-// said until it is mended.
+// said until it is mended. So does a file that is emptied: mode, guardrails and what HTTP answers to stay.
 func TestTheConfigurationChangesWhileTheOperatorRuns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	r := w.repo("observed", map[string]string{"a.yaml": service("web", "image: app:1", "replicas: 0")})
-	w.configured("sources: [{mode: observe}]\n")
+	r := w.repo("observed", map[string]string{
+		"a.yaml": service("web", "image: app:1", "replicas: 0"), "b.yaml": service("armed", "image: app:1", "replicas: 0", "capAdd: [NET_ADMIN]"),
+	})
+	rules := w.path("rules.yaml")
+	if err := os.WriteFile(rules, []byte("containers: {capabilities: []}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.configured("sources: [{mode: observe, guardrails: " + rules + "}]\nhttp: {hosts: [operator.example]}\n")
 	o := w.operate(w.host(), r)
 	o.condition("InSync", false)
 	address := o.Address()
+	asBefore := func(after string) {
+		t.Helper()
+		o.reports(func(report harness.Report) error {
+			held := slices.ContainsFunc(report.Refused, func(x harness.Refusal) bool {
+				return x.Object == "Service/armed" && strings.Contains(x.Why, "guardrail containers.capabilities: ")
+			})
+			if report.Mode != "observe" || !held {
+				return fmt.Errorf("after %s the mode is %s, and held by the guardrails is %t: %s", after, report.Mode, held, brief(report))
+			}
+			return nil
+		})
+		if status := o.answersTo("operator.example"); status != http.StatusOK {
+			t.Errorf("after %s it answers to its name with %d", after, status)
+		}
+	}
+	asBefore("the start")
 	if _, there := w.find("web"); there {
 		t.Fatal("an operator that observes has written")
 	}
@@ -35,6 +75,11 @@ func TestTheConfigurationChangesWhileTheOperatorRuns(t *testing.T) {
 		{"a word that is none", "sources: [{mode: enforced}]\n", `operator.yaml:1: sources[0].mode: "enforced" is not one of enforce, observe`},
 		{"a file that is no YAML", "sources:\n\t- mode: enforce\n", "operator.yaml:2: "},
 		{"a field that is none", "sources:\n- mod: enforce\n", "operator.yaml:2: sources[0].mod: unknown field; did you mean mode?"},
+		{"an empty file", "", "operator.yaml:1: states nothing, so that the operator would enforce, without guardrails"},
+		{"a file without sources in their list", "sources: []\nhttp: {hosts: [operator.example]}\n", "operator.yaml:1: sources: states no source"},
+		{"a file of comments", "# sources: [{mode: observe}]\n", "operator.yaml:1: states nothing"},
+		{"a list of comments", "sources:\n# - mode: observe\n", "operator.yaml:1: sources: states no source"},
+		{"a file with a line of a document", "---\n", "operator.yaml:1: states nothing"},
 		{"a value that makes no sense", "sources: [{mode: enforce, budgets: {removals: 0}}]\n", "--max-removals: 0 is too few"},
 	} {
 		w.configured(c.text)
@@ -44,6 +89,7 @@ func TestTheConfigurationChangesWhileTheOperatorRuns(t *testing.T) {
 			}
 			return nil
 		})
+		asBefore(c.name)
 	}
 	if _, there := w.find("web"); there {
 		t.Fatal("a configuration with a mistake has changed the mode")
