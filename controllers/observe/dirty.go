@@ -62,8 +62,15 @@ func (d *Dirty) Take(w *World) Scope {
 	s := Scope{All: d.all || w == nil}
 	if w != nil {
 		for r, gone := range d.objects {
-			if !gone || w.Index.ByID(r.Kind, r.ID) != nil {
-				s.Objects = append(s.Objects, r)
+			if gone && w.Index.ByID(r.Kind, r.ID) == nil {
+				continue
+			}
+			s.Objects = append(s.Objects, r)
+			if gone {
+				if s.Gone == nil {
+					s.Gone = map[kinds.Ref]bool{}
+				}
+				s.Gone[r] = true
 			}
 		}
 		for name, gone := range d.states {

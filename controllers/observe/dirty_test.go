@@ -26,7 +26,7 @@ func TestWhatAnEventMakesTheNextRunRead(t *testing.T) {
 	}{
 		{name: "a service changed", event: engine.Event{Type: "service", Action: "update", ID: "s1"}, scope: "[{Service s1}]"},
 		{name: "a service came", event: engine.Event{Type: "service", Action: "create", ID: "s2"}, scope: "[{Service s2}]"},
-		{name: "a service went", event: engine.Event{Type: "service", Action: "remove", ID: "s1"}, scope: "[{Service s1}]"},
+		{name: "a service went", event: engine.Event{Type: "service", Action: "remove", ID: "s1"}, scope: "[{Service s1}] s1 is gone"},
 		{name: "one went that is not known", event: engine.Event{Type: "service", Action: "remove", ID: "s2"}, scope: "[]"},
 		{name: "a network", event: engine.Event{Type: "network", Action: "create", ID: "n1"}, scope: "[{Network n1}]"},
 		{name: "a config", event: engine.Event{Type: "config", Action: "create", ID: "c1", Name: "conf"}, scope: "[{Config c1}]"},
@@ -60,7 +60,11 @@ func shown(s Scope) string {
 	if s.All {
 		return "all"
 	}
-	return fmt.Sprint(append([]kinds.Ref{}, s.Objects...))
+	out := fmt.Sprint(append([]kinds.Ref{}, s.Objects...))
+	for r := range s.Gone {
+		out += fmt.Sprintf(" %s is gone", r.ID)
+	}
+	return out
 }
 
 func TestWithoutAWorldEverythingIsRead(t *testing.T) {

@@ -29,6 +29,8 @@ type Scope struct {
 	// Kinds are listed again, each with one call. Objects are read one by one.
 	Kinds   []string
 	Objects []kinds.Ref
+	// Gone are those of Objects that are said to be gone, by an event or by a step that removed them.
+	Gone map[kinds.Ref]bool
 }
 
 // Everything is the scope of a process that knows nothing yet.
@@ -249,14 +251,22 @@ func (o *Observer) kind(name string) (kinds.Kind, bool) { return o.kinds.Get(nam
 // readScope brings what the scope names up to date.
 func (o *Observer) readScope(ctx context.Context, w *World, s Scope) error {
 	for _, name := range s.Kinds {
-		k, _ := o.kind(name)
-		lives, err := k.List(ctx, o.engine)
-		if err != nil {
+		if err := o.relist(ctx, w, name); err != nil {
 			return err
 		}
-		w.listed(name, lives)
 	}
-	return o.readObjects(ctx, w, s.Objects)
+	return o.readObjects(ctx, w, s)
+}
+
+// relist brings the objects of a kind up to date with one call.
+func (o *Observer) relist(ctx context.Context, w *World, kind string) error {
+	k, _ := o.kind(kind)
+	lives, err := k.List(ctx, o.engine)
+	if err != nil {
+		return err
+	}
+	w.listed(kind, lives)
+	return nil
 }
 
 // listed brings the objects of a kind up to date with a list of all of them.
@@ -314,7 +324,11 @@ func (o *Observer) demanded(ctx context.Context, k *kinds.Kind, api string, stat
 }
 
 // readObjects reads objects one by one and updates the index. It drops those that no longer exist.
-func (o *Observer) readObjects(ctx context.Context, w *World, refs []kinds.Ref) error {
+//
+// That an object is not found counts only if an event or a step has said that it is gone. Otherwise its kind is listed:
+// what is wrong may be the answer, as that of a proxy which does not know the path, and no event would ever put it right.
+func (o *Observer) readObjects(ctx context.Context, w *World, s Scope) error {
+	refs := s.Objects
 	read := make([]*kinds.Live, len(refs))
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(readAtOnce)
@@ -338,12 +352,21 @@ func (o *Observer) readObjects(ctx context.Context, w *World, refs []kinds.Ref) 
 		return err
 	}
 	var uses []kinds.Ref
+	var doubtful []string // kinds
 	for i, ref := range refs {
-		if l := read[i]; l != nil {
+		switch l := read[i]; {
+		case l != nil:
 			w.Index.Put(unchanged(w.Index.ByID(ref.Kind, l.ID), l))
 			uses = append(uses, o.uses(l)...)
-		} else {
+		case s.Gone[ref]:
 			w.Index.Drop(ref.Kind, ref.ID)
+		case w.Index.ByID(ref.Kind, ref.ID) != nil && !slices.Contains(doubtful, ref.Kind):
+			doubtful = append(doubtful, ref.Kind)
+		}
+	}
+	for _, kind := range doubtful {
+		if err := o.relist(ctx, w, kind); err != nil {
+			return err
 		}
 	}
 	if err := o.findUnlisted(ctx, w.Index, uses); err != nil {

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,50 @@ func TestKindsOnDemandAreListedOnlyIfTheyAreAskedFor(t *testing.T) {
 		}
 		if lists != c.lists || why != c.err || strings.Join(found, " ") != c.found {
 			t.Errorf("%s: %d lists, %q, and found %v", c.name, lists, why, found)
+		}
+	}
+}
+
+// That an object is not found is believed if it is said to be gone. Otherwise its kind is listed, because only the answer
+// may be wrong, and no event would tell.
+func TestAnObjectThatIsNotFoundIsLookedForInTheList(t *testing.T) {
+	live := func(id string) *kinds.Live { return &kinds.Live{Kind: v1.KindNode, ID: id, Name: "node-" + id} }
+	for _, c := range []struct {
+		name  string
+		refs  []string // what is read alone; none of it is found
+		gone  string   // what is said to be gone
+		list  []*kinds.Live
+		fails error
+		lists int
+		found string
+	}{
+		{"an event says that it is gone", []string{"1"}, "1", nil, nil, 0, "node-2"},
+		{"no event says so, and it is there", []string{"1"}, "", []*kinds.Live{live("1"), live("2")}, nil, 1, "node-1 node-2"},
+		{"no event says so yet, and it is gone", []string{"1"}, "", []*kinds.Live{live("2")}, nil, 1, "node-2"},
+		{"two of a kind: one list", []string{"1", "2"}, "", []*kinds.Live{live("1"), live("2")}, nil, 1, "node-1 node-2"},
+		{"it was not known, and has gone already", []string{"3"}, "", nil, nil, 0, "node-1 node-2"},
+		{"the list fails too", []string{"1"}, "", nil, errors.New("denied"), 1, "error"},
+	} {
+		lists := 0
+		k := kinds.Kind{Model: kinds.Model{Name: v1.KindNode, Uses: func(*kinds.Live) []kinds.Ref { return nil }}}
+		k.Read = func(context.Context, *engine.Client, string) (*kinds.Live, error) { return nil, engine.ErrNotFound }
+		k.List = func(context.Context, *engine.Client) ([]*kinds.Live, error) { lists++; return c.list, c.fails }
+		w := &World{Index: kinds.NewIndex(map[string][]*kinds.Live{v1.KindNode: {live("1"), live("2")}}, k.Uses)}
+		s := Scope{Gone: map[kinds.Ref]bool{{Kind: v1.KindNode, ID: c.gone}: c.gone != ""}}
+		for _, id := range c.refs {
+			s.Objects = append(s.Objects, kinds.Ref{Kind: v1.KindNode, ID: id})
+		}
+		var found []string
+		if got, err := New(nil, kinds.Set{k}).Look(t.Context(), w, s); err != nil {
+			found = []string{"error"}
+		} else {
+			for _, l := range got.Index.List(v1.KindNode) {
+				found = append(found, l.Name)
+			}
+		}
+		slices.Sort(found)
+		if lists != c.lists || strings.Join(found, " ") != c.found {
+			t.Errorf("%s: %d lists, and found %v; want %d and %s", c.name, lists, found, c.lists, c.found)
 		}
 	}
 }

@@ -334,7 +334,7 @@ func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	was := l.at
 	epoch := was.version.Index
 	sent, lasts := l.Now(), l.paced(LeaseTTL-leaseMargin)
-	if err := l.write(ctx, was, leaseHeld, epoch, source, nil); err != nil {
+	if err := l.write(ctx, was, leaseHeld, epoch, source, nil); err != nil && !l.wrote(ctx, epoch, err) {
 		return Taken{}, err
 	}
 	// The lease counts from when it was asked for. An engine that takes longer to answer would have this process take
@@ -351,6 +351,21 @@ func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	l.Observe(LeaseTaken, epoch)
 	l.Log.V(1).Info("lease taken", "epoch", epoch, "from", was.Holder, "others", others)
 	return Taken{Epoch: epoch, Others: others}, nil
+}
+
+// wrote reports whether the swarm has given this process the lease, although the answer was an error. Such a lease would
+// keep all others from acting until its time is over, and an engine that always answers like this would give it to one
+// operator after the other.
+func (l *Lease) wrote(ctx context.Context, epoch uint64, answer error) bool {
+	if engine.IsStale(answer) || engine.IsNotFound(answer) {
+		return false
+	}
+	r, err := l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{})
+	if err != nil {
+		return false
+	}
+	v := view(&r.Config)
+	return v.Held() && v.Holder == l.holder && v.Epoch == epoch
 }
 
 func (l *Lease) write(ctx context.Context, on View, state string, epoch uint64, source string, noted map[string]Troubles) error {

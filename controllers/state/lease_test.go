@@ -481,6 +481,29 @@ func TestTakeWithoutAnAnswerIsAskedAgain(t *testing.T) {
 	}
 }
 
+// An engine may do what it says has failed. Whoever got the lease in this way knows it, and can give it back. Otherwise an
+// engine that always answers like this would give the lease to one process after the other, and none would act.
+func TestALeaseThatComesWithAnErrorIsTakenAndGivenBack(t *testing.T) {
+	for _, fault := range []sandbox.Fault{{Status: http.StatusInternalServerError, Message: "context deadline exceeded"}, {Drop: true}} {
+		sb, c := openSandbox(t)
+		i, other := newInstance(t, c, "a", true), newInstance(t, c, "b", true)
+		i.takes() // it makes the lease
+		i.release(false)
+		fault.Method, fault.Path, fault.AfterCommit = http.MethodPost, "/configs/.*/update$", true
+		remove := sb.Inject(fault)
+		taken, err := i.Take(t.Context(), "shop", nil)
+		if err != nil || taken.Epoch == 0 || i.Mine() != taken.Epoch {
+			t.Errorf("%+v: got %+v, %v", fault, taken, err)
+		}
+		other.refused()
+		if err := i.Release(t.Context(), false); err == nil {
+			t.Errorf("%+v: nothing says that giving it back failed", fault)
+		}
+		remove()
+		other.takes()
+	}
+}
+
 // An engine may take longer to write the lease than the lease lasts. The process then does not hold it, and the error
 // says why.
 func TestLeaseThatEndsWhileItIsWrittenIsNotTaken(t *testing.T) {

@@ -179,6 +179,8 @@ var found = []string{
 var staffFound = []string{
 	"1 operators, joining/GET_|nodes|{id}/503",
 	"1 operators, leaving/GET_|tasks_by_node/out of sequence",
+	"1 operators, leaving/GET_|nodes|{id}/404",
+	"3 operators, joining/any_POST/500 after",
 	"apply --wait/POST_|configs|{id}|update_of_the_lease/503",
 }
 
