@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 
@@ -20,7 +23,12 @@ import (
 func served(t *testing.T, f httpFlags) string {
 	t.Helper()
 	metrics := status.NewMetrics("v0", func() int { return 0 })
-	board := status.NewBoard("s", "enforce", metrics, logr.Discard(), nil)
+	return servedOf(t, f, status.NewBoard("s", "enforce", metrics, logr.Discard(), nil), metrics)
+}
+
+// servedOf starts an operator's server that answers what a board says, and returns its address.
+func servedOf(t *testing.T, f httpFlags, board *status.Board, metrics *status.Metrics) string {
+	t.Helper()
 	o := server.Options{Refused: metrics.Refused}
 	o.Health, o.Rest = handlers(board, metrics, nil, func(context.Context) status.Status { return board.Report().Status(status.Now{}) })
 	s, err := f.server(o)
@@ -202,6 +210,71 @@ func TestTheNamesOfAnOperator(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != want || !strings.HasPrefix(resp.Header.Get("Server"), serverName) {
 			t.Errorf("%s: %d by %s", host, resp.StatusCode, resp.Header.Get("Server"))
+		}
+	}
+}
+
+// Whoever may not read the status learns from /readyz no more than a word that the operator itself has chosen. A message
+// has texts of git and the engine, with URLs, paths and addresses in them.
+func TestReadyzSaysWhyToThoseWhoMayReadTheStatus(t *testing.T) {
+	const message = "fetching https://git.example.com/customers/acme.git: canary"
+	cert, key := certify.Self(t, t.TempDir(), "own")
+	token := write(t, "token", "the-operators-own-token\n")
+	told := func(conditions ...status.Condition) func(*status.Board) {
+		return func(b *status.Board) {
+			for _, c := range conditions {
+				b.Tell(c.Type, c.Status, c.Reason, c.Message)
+			}
+		}
+	}
+	reached := status.Condition{Type: status.EngineReady, Status: true, Reason: "Reached"}
+	for name, c := range map[string]struct {
+		says       func(*status.Board)
+		word, full string
+	}{
+		"it begins":                {told(), "Starting", "the first run is not over yet"},
+		"git is away":              {told(status.Condition{Type: status.SourceReady, Reason: status.SourceUnavailable, Message: message}), "SourceUnavailable", "no revision was read yet: " + message},
+		"manifests have mistakes":  {told(reached, status.Condition{Type: status.SourceReady, Reason: "Refused", Message: message}), "Refused", "no revision in force: " + message},
+		"nothing is in force":      {told(reached, status.Condition{Type: status.SourceReady, Status: true, Reason: "Read"}), "NoRevision", "no revision in force"},
+		"the engine is away":       {told(status.Condition{Type: status.EngineReady, Reason: "Unavailable", Message: message}), "Unavailable", "Unavailable " + message},
+		"the swarm has no majority": {told(status.Condition{Type: status.EngineReady, Reason: status.NoQuorum, Message: message}), status.NoQuorum, status.NoQuorum + " " + message},
+	} {
+		metrics := status.NewMetrics("v0", func() int { return 0 })
+		board := status.NewBoard("s", "enforce", metrics, logr.Discard(), time.Now)
+		c.says(board)
+		open, guarded := servedOf(t, httpFlags{}, board, metrics), servedOf(t, httpFlags{tokenFile: token}, board, metrics)
+		secure := servedOf(t, httpFlags{tokenFile: token, cert: cert, key: key}, board, metrics)
+		for _, q := range []struct {
+			scheme, address, host, token, want string
+		}{
+			{"http", open, "", "", c.full},
+			{"http", open, "evil.example", "", c.word}, // a page that lets a name of its own point here
+			{"http", guarded, "", "", c.word},
+			{"http", guarded, "", "somebody-elses-token", c.word},
+			{"http", guarded, "", "the-operators-own-token", c.full},
+			{"http", guarded, "evil.example", "the-operators-own-token", c.word},
+			{"http", secure, "", "the-operators-own-token", c.word},
+			{"https", secure, "", "", c.word},
+			{"https", secure, "", "the-operators-own-token", c.full},
+		} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, q.scheme+"://"+q.address+server.Readyz, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = q.host
+			if q.token != "" {
+				req.Header.Set("Authorization", "Bearer "+q.token)
+			}
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if got := string(body); err != nil || resp.StatusCode != http.StatusServiceUnavailable || got != "not ready: "+q.want+"\n" {
+				t.Errorf("%s: %+v: %d %q, %v", name, q, resp.StatusCode, got, err)
+			}
 		}
 	}
 }

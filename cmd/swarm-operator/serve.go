@@ -22,7 +22,7 @@ import (
 func handlers(board *status.Board, m *status.Metrics, known *redact.Known, now func(context.Context) status.Status) (health, rest http.Handler) {
 	h, r := http.NewServeMux(), http.NewServeMux()
 	h.HandleFunc("GET "+server.Healthz, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	h.HandleFunc("GET "+server.Readyz, func(w http.ResponseWriter, _ *http.Request) { ready(w, board, known) })
+	h.HandleFunc("GET "+server.Readyz, func(w http.ResponseWriter, req *http.Request) { ready(w, req, board, known) })
 	r.Handle("GET /metrics", promhttp.HandlerFor(scraped{m.Registry, known}, promhttp.HandlerOpts{}))
 	r.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, known, board.Report()) })
 	r.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, req *http.Request) { answer(w, known, now(req.Context())) })
@@ -106,27 +106,37 @@ func answer(w http.ResponseWriter, known *redact.Known, v any) {
 	_ = public(w, known, v) // it fails if the client has gone away
 }
 
-// ready answers 200 if the engine answers and a revision is in force, and 503 with the reason otherwise.
-func ready(w http.ResponseWriter, board *status.Board, known *redact.Known) {
-	report := board.Report()
-	engine, reached := report.Is(status.EngineReady)
+// ready answers 200 if the engine answers and a revision is in force, and 503 with the reason otherwise. Anybody gets the
+// reason in one word of the operator's own. Messages name URLs, paths and texts of git and the engine, so they are only
+// for requests that may also read the status.
+func ready(w http.ResponseWriter, req *http.Request, board *status.Board, known *redact.Known) {
+	reason, why := unready(board.Report())
 	switch {
-	case !reached && engine.Since.IsZero(): // the engine is asked for the first time when there is something to compare
-		source, _ := report.Is(status.SourceReady)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		why := "the first run is not over yet"
-		if source.Message != "" {
-			why = "no revision was read yet: " + safe(known, source.Message)
-		}
-		fmt.Fprintf(w, "not ready: %s\n", why)
-	case !reached:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, "not ready: %s %s\n", engine.Reason, safe(known, engine.Message))
-	case report.Applied == "":
-		source, _ := report.Is(status.SourceReady)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, "not ready: no revision in force: %s\n", safe(known, source.Message))
-	default:
+	case reason == "":
 		fmt.Fprintln(w, "ok")
+		return
+	case server.MayReadAll(req):
+		reason = safe(known, why)
 	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	fmt.Fprintf(w, "not ready: %s\n", reason)
+}
+
+// unready returns why the operator cannot do its job: in one word, and in full. The word is "" if it can.
+func unready(report *status.Report) (word, why string) {
+	engine, reached := report.Is(status.EngineReady)
+	source, read := report.Is(status.SourceReady)
+	switch {
+	case !reached && !engine.Since.IsZero():
+		return engine.Reason, engine.Reason + " " + engine.Message
+	case !reached && source.Message != "": // the engine is asked for the first time when there is something to compare
+		return source.Reason, "no revision was read yet: " + source.Message
+	case !reached:
+		return "Starting", "the first run is not over yet"
+	case report.Applied != "":
+		return "", ""
+	case read:
+		return "NoRevision", "no revision in force"
+	}
+	return source.Reason, "no revision in force: " + source.Message
 }

@@ -38,7 +38,8 @@ const (
 // Options say what a server answers, and to whom. Errors and refusals name the flags of swarm-operator run that set
 // them.
 type Options struct {
-	// Health answers requests for the paths of health, and Rest all others.
+	// Health answers requests for the paths of health, and Rest all others. Health gets requests of everybody: MayReadAll
+	// says which of them may be told more than whether the operator works.
 	Health, Rest http.Handler
 	// Software is the Server header of every answer.
 	Software string
@@ -161,7 +162,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 
 // handler returns what a request goes through, from the outside to the inside.
 func (s *Server) handler() http.Handler {
-	health := s.limited(make(slots, s.o.Limits.Health), s.o.Health)
+	health := s.limited(make(slots, s.o.Limits.Health), s.judged(s.o.Health))
 	rest := s.byTLS(s.ofHost(s.withToken(s.limited(make(slots, s.o.Limits.Requests), s.o.Rest))))
 	mux := http.NewServeMux()
 	mux.Handle(Healthz, health)
@@ -191,13 +192,51 @@ func (s *Server) rescued(next http.Handler) http.Handler {
 	})
 }
 
+// MayReadAll reports whether the server would answer the request if it asked for something other than health. It is
+// false for a request that no server has passed on.
+func MayReadAll(req *http.Request) bool {
+	judge, is := req.Context().Value(judgeKey{}).(func() bool)
+	return is && judge()
+}
+
+// judgeKey is the key of the function behind MayReadAll in the context of a request.
+type judgeKey struct{}
+
+// judged lets next ask MayReadAll. Nothing is looked at before it asks: a flood of requests for health reads no tokens.
+func (s *Server) judged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		judge := func() bool {
+			if s.inClear(req) || !s.hosts.allow(req.Host) {
+				return false
+			}
+			admitted, err := s.admits(req)
+			return err == nil && admitted
+		}
+		next.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), judgeKey{}, judge)))
+	})
+}
+
+// inClear reports whether a request came without TLS, although the server has a certificate.
+func (s *Server) inClear(req *http.Request) bool {
+	if s.certificate == nil {
+		return false
+	}
+	g := guestOf(req.Context())
+	return g == nil || g.tls.Load() == nil
+}
+
+// admits reports whether a request has a token that counts, or needs none. It fails if the tokens cannot be read.
+func (s *Server) admits(req *http.Request) (bool, error) {
+	if s.tokens == nil {
+		return true, nil
+	}
+	return s.tokens.admit(req.Header.Get("Authorization"))
+}
+
 // byTLS refuses requests in clear if the server has a certificate.
 func (s *Server) byTLS(next http.Handler) http.Handler {
-	if s.certificate == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if g := guestOf(req.Context()); g == nil || g.tls.Load() == nil {
+		if s.inClear(req) {
 			s.refuse(w, http.StatusBadRequest, WhyClear, "this operator answers this by TLS only: ask by https://; swarm-operator status does so with --http-ca or --http-tls-cert")
 			return
 		}
@@ -223,11 +262,8 @@ func (s *Server) ofHost(next http.Handler) http.Handler {
 
 // withToken refuses requests without a token that counts.
 func (s *Server) withToken(next http.Handler) http.Handler {
-	if s.tokens == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		admitted, err := s.tokens.admit(req.Header.Get("Authorization"))
+		admitted, err := s.admits(req)
 		switch {
 		case err != nil:
 			s.refuse(w, http.StatusServiceUnavailable, WhyToken, "this operator cannot read its --http-token-file, so it answers nobody; its log says why")
