@@ -23,7 +23,8 @@ func newValidate() *cobra.Command {
 		Use:   "validate",
 		Short: "Check the manifests, offline",
 		Long: `Validate reports every problem at once, with file and line. It exits with 0 if there is none, and with 2 if there is one.
-Notes point at things that are valid but probably a mistake; they do not change the exit code.`,
+Notes point at things that are valid but probably a mistake; they do not change the exit code. With --config, that is also a
+sink, a root of a CA or a file for TLS that the configuration does not define.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			source, err := src.open(cmd)
@@ -52,6 +53,9 @@ Notes point at things that are valid but probably a mistake; they do not change 
 			}
 			if !insecure {
 				set.Notices = append(set.Notices, inClear(set)...)
+			}
+			if is := configurationOf(cmd); is.data != nil {
+				set.Notices = append(set.Notices, undefined(set, is.file)...)
 			}
 			for _, text := range said.InVain {
 				set.Notices = append(set.Notices, v1.Problem{Message: text})
