@@ -10,7 +10,8 @@ import v1 "github.com/swarm-operator/swarm-operator/api/v1"
 // refused; to go by the defaults, name no file.
 type Configuration struct {
 	// Sources are where manifests come from. There may be one; to follow several, run an operator for each. The list may
-	// be left out if the file states something more, and may not be empty.
+	// be left out if the file states something more, and may not be empty. Without it, flags say all of this. While an
+	// operator runs, a file that stated a source may not lose it.
 	Sources Sources `json:"sources,omitempty"`
 	// Sinks are where join tokens and unlock keys go, by the names that manifests use.
 	Sinks map[string]Sink `json:"sinks,omitempty"`

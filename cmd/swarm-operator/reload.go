@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/server"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
@@ -139,7 +141,7 @@ func (w *watched) look(name string) (contents, error) {
 }
 
 // trial returns the flags of run as they would be with a content of the config file.
-func (w *watched) trial(name string, config []byte) (*runFlags, error) {
+func (w *watched) trial(name string, data []byte) (*runFlags, error) {
 	var f runFlags
 	flags := f.command().Flags()
 	var failed error
@@ -156,9 +158,22 @@ func (w *watched) trial(name string, config []byte) (*runFlags, error) {
 		to.Changed = true
 	})
 	if failed == nil && name != "" {
-		_, failed = parseConfiguration(w.cmd.Root(), flags, name, config)
+		var file *config.Configuration
+		if file, failed = parseConfiguration(w.cmd.Root(), flags, name, data); failed == nil {
+			failed = keepsSources(configurationOf(w.cmd).file, file, name)
+		}
 	}
 	return &f, failed
+}
+
+// keepsSources fails if a file states no source any more. Mode, guardrails and how people agree would be gone with it, by a
+// line that somebody deleted or an indent that is wrong. An operator that starts with such a file gets them from flags.
+func keepsSources(before, next *config.Configuration, name string) error {
+	if len(before.Sources) == 0 || len(next.Sources) > 0 {
+		return nil
+	}
+	return problemsOf("reading the config file", []v1.Problem{{File: name, Message: "states no source any more, so that the operator would enforce, " +
+		"without guardrails; state the source again, or restart the operator to go by flags alone"}})
 }
 
 // byConfig reports whether the config file has set the flag.

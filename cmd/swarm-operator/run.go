@@ -73,7 +73,7 @@ A revision that cannot be read is refused whole, and the last good one stays in 
 and whatever depends on it. Run ends cleanly on SIGTERM.
 
 When the file that --config or --guardrails names changes, run starts again with it, in the same process. If the new content has a mistake,
-run goes on as before, and the condition ConfigurationRefused says what is wrong.`,
+or states no source although it did before, run goes on as before, and the condition ConfigurationRefused says what is wrong.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
