@@ -180,10 +180,8 @@ func (p *Plan) gapOf(s, giver Step, c Claim, policy Policy) []Refusal {
 	}
 	out := s.Needs(Replace, policy, "%s; the operator would remove that object first, and %s", c.needed(), c.gap(s))
 	out = append(out, giver.Needs(Replace, policy, "%s takes %s, which this object has; the operator would remove this object first, and %s", s.Key, c.Claim, c.gap(s))...)
-	for _, user := range p.Steps {
-		if user.removal() && giver.usedBy(user.Key) {
-			out = append(out, user.Needs(Replace, policy, "%s takes %s, which %s has, and this object uses that; the operator would remove this object first", s.Key, c.Claim, giver.Key)...)
-		}
+	for _, user := range p.removedUsers(giver) {
+		out = append(out, user.Needs(Replace, policy, "%s takes %s, which %s has, and this object uses that; the operator would remove this object first", s.Key, c.Claim, giver.Key)...)
 	}
 	return out
 }
@@ -350,12 +348,36 @@ func (s Step) canMakeRoom() bool {
 	return s.Op == diff.Update || s.Op == diff.Replace && len(s.Change.Have.Meta.UsedBy) == 0
 }
 
-// goesFirst reports whether a removal makes room for a step of the plan. Somebody has agreed to that. What uses such an object
-// and is to be removed as well goes before it: the engine removes no object that is in use.
+// goesFirst reports whether a removal makes room for a step of the plan. Somebody has agreed to that. What uses such an
+// object, directly or through others, and is to be removed as well goes before it: the engine removes no object that is in
+// use.
 func (s Step) goesFirst(plan Plan, f Facts) bool {
-	return s.MakesRoom() || s.removal() && (takesFrom(plan, f, s.Key) || slices.ContainsFunc(plan.Steps, func(o Step) bool {
-		return o.removal() && o.usedBy(s.Key) && takesFrom(plan, f, o.Key)
-	}))
+	return s.MakesRoom() || s.removal() && len(f.Claims) > 0 && slices.ContainsFunc(plan.usedByRemoved(s), func(o Step) bool { return takesFrom(plan, f, o.Key) })
+}
+
+// usedByRemoved returns the step, and the removals of what its object uses, directly or through others.
+func (p *Plan) usedByRemoved(s Step) []Step {
+	return p.reach(s, func(from, to Step) bool { return to.usedBy(from.Key) })
+}
+
+// removedUsers returns the removals of what uses the object of a step, directly or through others. A service uses a volume,
+// for example, and that a secret.
+func (p *Plan) removedUsers(of Step) []Step {
+	return p.reach(of, func(from, to Step) bool { return from.usedBy(to.Key) })[1:]
+}
+
+// reach returns a step, and the removals that next leads to from it.
+func (p *Plan) reach(s Step, next func(from, to Step) bool) []Step {
+	out := []Step{s}
+	for i := 0; i < len(out); i++ {
+		for _, to := range p.Steps {
+			known := func(o Step) bool { return o.Key == to.Key && o.Instance == to.Instance }
+			if to.removal() && next(out[i], to) && !slices.ContainsFunc(out, known) {
+				out = append(out, to)
+			}
+		}
+	}
+	return out
 }
 
 // usedBy reports whether an object uses the one of the step.
