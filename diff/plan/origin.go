@@ -39,6 +39,8 @@ type refused struct {
 	bears Bearing
 	// needs are the objects that the step requires.
 	needs []v1.Key
+	// users are the objects that use the one of the step, if the step removes it.
+	users []v1.Key
 }
 
 // stays reports whether a manifest or the operator asks for the step's object.

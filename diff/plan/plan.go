@@ -389,6 +389,9 @@ func (p *Plan) Refuse(r Refusal) bool {
 		r.Fields = p.Steps[i].Fields
 	}
 	r.of.origin, r.of.needs = p.Steps[i].Origin, p.Steps[i].requires()
+	if p.Steps[i].removal() {
+		r.of.users = p.Steps[i].Change.Have.Meta.UsedBy
+	}
 	old := p.Steps[i].oldVersion()
 	p.Steps = slices.Delete(p.Steps, i, i+1)
 	if r.is(kept) {

@@ -194,12 +194,40 @@ func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 		}
 	}
 	if slices.Contains(p.Kept, Target{c.Holder, c.HolderInstance}) {
+		if r := p.keptBy(Target{c.Holder, c.HolderInstance}); r != nil {
+			return s.Refusal(r.Class, "%s; that object goes only after %s, whose removal is refused: %s", c.needed(), r.Key, r.Why)
+		}
 		return s.Refusal(Never, "%s, and that object stays while something refers to it; state another one here", c.needed())
 	}
 	if !c.Mine && c.Claim.What == "name" {
 		return s.Refusal(Never, "%s; give this manifest that name, or a new one", c.needed())
 	}
 	return s.Refusal(Never, "%s, and keeps it; state another one here, or change that object", c.needed())
+}
+
+// keptBy returns the refusal to remove what uses an object that is to go as well, or nil if something uses the object that
+// nobody removes. Of several refusals it returns one that takes the most to end.
+func (p *Plan) keptBy(t Target) (by *Refusal) {
+	i := slices.IndexFunc(p.Stays, func(r Refusal) bool { return r.Key == t.Key && r.Instance == t.Instance })
+	if i < 0 {
+		return nil
+	}
+	for _, user := range p.Stays[i].of.users {
+		if slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key == user && s.removal() }) {
+			continue
+		}
+		r := p.keptBy(Target{user, user.Name})
+		if j := slices.IndexFunc(p.Refused, func(r Refusal) bool { return r.Key == user && r.Op == diff.Remove }); j >= 0 {
+			r = &p.Refused[j]
+		}
+		if r == nil {
+			return nil
+		}
+		if by == nil || r.Class > by.Class {
+			by = r
+		}
+	}
+	return by
 }
 
 // noTaker refuses to make room for a change that is refused itself or that is no longer planned.
