@@ -74,10 +74,20 @@ type Cause struct {
 	// Revision is the hash of the commit in force, and Author is who wrote that commit.
 	Revision string `json:"revision,omitempty"`
 	Author   string `json:"author,omitempty"`
+	// Signer is what the signature of that commit says. It is absent if the commit is not signed.
+	Signer *Signer `json:"signer,omitempty"`
 	// Epoch is the epoch of the lease. It grows with each holder.
 	Epoch uint64 `json:"epoch,omitempty"`
 	// Consents are the agreements in force to what a step may do to its object.
 	Consents []Agreement `json:"consents,omitempty"`
+}
+
+// Signer is what the signature of a commit says.
+type Signer struct {
+	// Key is the key that the signature names: ssh or openpgp with its fingerprint, or unknown.
+	Key string `json:"key"`
+	// Verified is false: nobody has checked that the signature was made with that key.
+	Verified bool `json:"verified"`
 }
 
 // Call is a call of the Engine API.
@@ -119,6 +129,8 @@ type Agreement struct {
 // Run is a run, for the lines of what it does.
 type Run struct {
 	Source, Revision, Author string
+	// Signer is the key that the commit's signature names, which nobody has checked. "" means that it is not signed.
+	Signer string
 	// Given are the consents that the plan was made with.
 	Given plan.Consents
 }
@@ -174,7 +186,18 @@ func InStep(ctx context.Context, s plan.Step) context.Context {
 func causeOf(ctx context.Context) Cause {
 	r, _ := ctx.Value(runKey{}).(Run)
 	s, _ := ctx.Value(stepKey{}).(step)
-	return Cause{Source: r.Source, Revision: r.Revision, Author: v1.Scrub(r.Author), Epoch: engine.EpochOf(ctx), Consents: s.consents}
+	cause := r.cause()
+	cause.Epoch, cause.Consents = engine.EpochOf(ctx), s.consents
+	return cause
+}
+
+// cause returns what a line says of the run.
+func (r Run) cause() Cause {
+	out := Cause{Source: r.Source, Revision: r.Revision, Author: v1.Scrub(r.Author)}
+	if r.Signer != "" {
+		out.Signer = &Signer{Key: v1.Scrub(r.Signer)}
+	}
+	return out
 }
 
 // wrote puts a write on record.

@@ -212,6 +212,21 @@ func TestAConsentIsOnRecordOnceForARevision(t *testing.T) {
 	b.has(`{"event":"consent","result":"given",` + strings.ReplaceAll(strings.Replace(line, `"hazard":"removals"`, `"hazard":"removals","objects":["Service/web"]`, 1), `"3f0c"`, `"aaaa"`))
 }
 
+// Nobody has checked the signature of a commit, and no line says so without that.
+func TestTheKeyOfASignatureIsOnRecordUnproven(t *testing.T) {
+	b := newBook(t)
+	rule := plan.Refusal{Op: diff.Update, Key: db, Guard: "on-hold", Class: plan.Never}
+	run := audit.Run{Source: "shop", Revision: "3f0c", Author: "Ada", Signer: "ssh SHA256:abc", Given: plan.Consents{{Hazard: plan.Removals, By: "Bob"}}}
+	const signed = `"source":"shop","revision":"3f0c","author":"Ada","signer":{"key":"ssh SHA256:abc","verified":false},`
+	audit.Goes(b.ctx, run, nil, []plan.Refusal{rule})
+	audit.Delivered(audit.InRun(b.ctx, run), "the worker token", "vault", true)
+	b.has(
+		`{"event":"consent","result":"given",`+signed+`"by":"Bob","hazard":"removals"}`,
+		`{"event":"refusal","result":"began",`+signed+`"object":"Service/db","operation":"update","guard":"on-hold","class":"never"}`,
+		`{"event":"delivery","result":"done",`+signed+`"to":"vault","what":"the worker token"}`,
+	)
+}
+
 func TestAHoldByCommandIsOnRecord(t *testing.T) {
 	b := newBook(t)
 	h := plan.Hold{Target: "shop", By: "ann", Reason: "https://ann:canary@example.com is down"}

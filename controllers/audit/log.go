@@ -150,7 +150,7 @@ func Goes(ctx context.Context, r Run, holds []plan.Hold, refused []plan.Refusal)
 			continue
 		}
 		now[strings.Join([]string{"refusal", f.Op.Word(), f.Key.String(), f.Instance, f.Guard, string(f.Hazard)}, "\x00")] = Line{
-			Event: Refusal, Cause: Cause{Source: r.Source, Revision: r.Revision, Author: v1.Scrub(r.Author)}, Object: f.Key.String(), Operation: f.Op.Word(),
+			Event: Refusal, Cause: r.cause(), Object: f.Key.String(), Operation: f.Op.Word(),
 			Why: Why{Guard: f.Guard, Class: f.Class.String(), Hazard: string(f.Hazard), Until: f.Until},
 		}
 	}
@@ -190,7 +190,7 @@ func (l *Log) consents(r Run) {
 	defer l.mu.Unlock()
 	for _, c := range r.Given {
 		line := Line{
-			Event: Consent, Result: Given, Cause: Cause{Source: r.Source, Revision: r.Revision, Author: v1.Scrub(r.Author)},
+			Event: Consent, Result: Given, Cause: r.cause(),
 			Why: Why{By: v1.Scrub(c.By), Reason: v1.Scrub(c.How), Hazard: string(c.Hazard), Objects: c.Objects},
 		}
 		key, _ := json.Marshal([]any{r.Source, r.Revision, c.Hazard, c.By, c.How})

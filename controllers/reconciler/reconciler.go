@@ -260,7 +260,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if run.Usable() {
-		is := audit.Run{Source: run.Source, Revision: run.InForce.Hash, Author: run.InForce.Author, Given: run.Given}
+		is := audit.Run{Source: run.Source, Revision: run.InForce.Hash, Author: run.InForce.Author, Signer: run.InForce.Signer, Given: run.Given}
 		ctx = audit.InRun(ctx, is)
 		audit.Goes(ctx, is, status.Concerning(run.Facts.Holds, run.Source, run.Keys(), run.Facts.Now), run.Plan.Refused)
 	}

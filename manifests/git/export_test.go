@@ -50,6 +50,9 @@ var (
 	IsURL     = isURL
 )
 
+// Signer is what a signature of a commit says.
+var Signer = signer
+
 // Bases returns how many objects that deltas build on a source has in memory, of those with these hashes.
 func Bases(s *Source, hashes ...string) (n int) {
 	o := &s.backend.(*repository).objects

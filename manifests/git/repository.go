@@ -143,7 +143,7 @@ func (r *repository) withTree(ctx context.Context, c *gitobject.Commit) Commit {
 }
 
 func summary(c *gitobject.Commit) Commit {
-	return Commit{Hash: c.Hash.String(), When: c.Committer.When, Author: c.Author.Name, Message: c.Message}
+	return Commit{Hash: c.Hash.String(), When: c.Committer.When, Author: c.Author.Name, Signer: signer(c.PGPSignature), Message: c.Message}
 }
 
 func (r *repository) state(context.Context) string {

@@ -50,8 +50,11 @@ type Commit struct {
 	// Hash is the commit's hash. For a plain directory it is files- and a digest of the directory's content.
 	Hash string
 	// When is the time of the commit.
-	When    time.Time
-	Author  string
+	When   time.Time
+	Author string
+	// Signer is the key that the commit's signature names, such as "ssh SHA256:…". It is "" if the commit is not signed.
+	// Nobody has checked the signature, so anybody may have written it.
+	Signer  string
 	Message string
 	// Merged is true in a commit that Log returns if it came with a merge: it is not on the line of first parents of
 	// the commit that Log was asked about.

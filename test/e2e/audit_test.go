@@ -19,6 +19,7 @@ type entry struct {
 	Time                              time.Time
 	Instance, Event, Result           string
 	Source, Revision, Author          string
+	Signer                            map[string]any
 	Epoch                             uint64
 	Object, Operation, Call, To, What string
 	Status                            int
@@ -129,6 +130,8 @@ func TestEachWriteHasOneLineInTheAuditLog(t *testing.T) {
 	t.Log("a hold stops one object; a removal waits, and is agreed to")
 	command("hold", "Service/db", "--reason", "an incident")
 	r.remove("gone.yaml", "web.yaml")
+	r.Signature = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAg34PAL28zGYPuaGXxxiILb36glj\n" +
+		"aIIOEK6uvxN3ByNJ0AAAADZ2l0AAAAAAAAAAZzaGE1MTIAAABTAAAAC3NzaC1lZDI1NTE5\n-----END SSH SIGNATURE-----\n"
 	second := r.commit("two go, and one changes", map[string]string{"db.yaml": service("db", "image: app:2", "replicas: 0")})
 	o.reports(func(r harness.Report) error {
 		if r.Applied != second || !r.Is("Held", true) || !r.Is("OnHold", true) {
@@ -147,11 +150,12 @@ func TestEachWriteHasOneLineInTheAuditLog(t *testing.T) {
 	entries := w.audited(log)
 	w.everyWrite(entries, p)
 	made := w.one(entries, "write done create Service/web")
-	if made.Source != "audited" || made.Revision != first || made.Author != "Ada" || made.Epoch == 0 || made.Call != "POST /services/create" || made.Status != 201 || len(made.Consents) != 0 {
+	if made.Source != "audited" || made.Revision != first || made.Author != "Ada" || made.Epoch == 0 || made.Call != "POST /services/create" || made.Status != 201 || len(made.Consents) != 0 || made.Signer != nil {
 		t.Errorf("made: %+v", made)
 	}
+	signer := map[string]any{"key": "ssh SHA256:y1W/AHwT0AJF21lAPYmukTB+U0B8dyTrUnkFV9+8MkI", "verified": false}
 	if removed := w.one(entries, "write done remove Service/gone"); removed.Revision != second || len(removed.Consents) != 1 || removed.Consents[0].Hazard != "removals" ||
-		!strings.Contains(removed.Consents[0].By, "@") || removed.Consents[0].How != "by command: tested" {
+		!strings.Contains(removed.Consents[0].By, "@") || removed.Consents[0].How != "by command: tested" || !maps.Equal(removed.Signer, signer) {
 		t.Errorf("removed: %+v", removed)
 	}
 	if d := w.one(entries, "delivery done worker-token token"); d.Source != "audited" || d.Epoch == 0 {
