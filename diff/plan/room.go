@@ -173,13 +173,13 @@ func (p *Plan) formerly(s Step, c Claim, f Facts, policy Policy) []Refusal {
 }
 
 // gapOf asks before the removal of an object, and of what uses it and goes as well, makes room for a step. With an agreement
-// they go first, and for a moment neither the object nor the one that takes over exists.
-func (p *Plan) gapOf(s, giver Step, c Claim, policy Policy) []Refusal {
-	if policy.Consents.Covers(Replace, s.Key) || policy.Consents.Covers(Replace, giver.Key) {
-		return nil
+// they go first, and for a moment neither the object nor the one that takes over exists. Who agrees to that for the object
+// or the one that takes over has not agreed that a service ends before its time, so that has to be agreed to as well.
+func (p *Plan) gapOf(s, giver Step, c Claim, policy Policy) (out []Refusal) {
+	if !policy.Consents.Covers(Replace, s.Key) && !policy.Consents.Covers(Replace, giver.Key) {
+		out = s.Needs(Replace, policy, "%s; the operator would remove that object first, and %s", c.needed(), c.gap(s))
+		out = append(out, giver.Needs(Replace, policy, "%s takes %s, which this object has; the operator would remove this object first, and %s", s.Key, c.Claim, c.gap(s))...)
 	}
-	out := s.Needs(Replace, policy, "%s; the operator would remove that object first, and %s", c.needed(), c.gap(s))
-	out = append(out, giver.Needs(Replace, policy, "%s takes %s, which this object has; the operator would remove this object first, and %s", s.Key, c.Claim, c.gap(s))...)
 	for _, user := range p.removedUsers(giver) {
 		out = append(out, user.Needs(Replace, policy, "%s takes %s, which %s has, and this object uses that; the operator would remove this object first", s.Key, c.Claim, giver.Key)...)
 	}
