@@ -85,10 +85,7 @@ func TestApplyWaitTellsHowItWent(t *testing.T) {
 func TestAnInterruptFinishesTheCallInHand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	files := map[string]string{}
-	for i := range 40 {
-		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
-	}
+	files := numbered(40)
 	r := w.repo("interrupted", files)
 	p := w.proxy()
 	const inFlight = apply.InFlight

@@ -223,10 +223,7 @@ func TestTheAuditLogOfAProcessThatIsKilled(t *testing.T) {
 	w := newWorld(t, size{1, 0})
 	p := w.proxy()
 	log := w.path("audit.log")
-	files := map[string]string{}
-	for i := range 8 {
-		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
-	}
+	files := numbered(8)
 	r := w.repo("killed", files)
 	process, err := harness.Start(binary, w.env(), "apply", "--host", p.Host(), "--source", r.Dir, "--audit-log", log)
 	if err != nil {

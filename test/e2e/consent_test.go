@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -226,9 +227,7 @@ func TestPruneAndProtectOutliveTheManifest(t *testing.T) {
 		"config.yaml":    policy(config("kept-config", "a"), "protect: true"),
 		"secret.yaml":    policy(secret("kept-secret", "b"), "prune: false"),
 	}
-	for i := range 10 {
-		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
-	}
+	maps.Copy(files, numbered(10))
 	r := w.repo("keeping", files)
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	r.remove("kept.yaml", "protected.yaml", "config.yaml", "secret.yaml", file(0))

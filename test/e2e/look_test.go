@@ -70,7 +70,13 @@ func (w *world) versions() map[string]uint64 {
 }
 
 // configs returns the names of the configs, without those of the operator's memory.
-func (w *world) configs() []string {
+func (w *world) configs() []string { return w.named(func(own bool) bool { return !own }) }
+
+// own returns the names of the operator's configs.
+func (w *world) own() []string { return w.named(func(own bool) bool { return own }) }
+
+// named returns the sorted names of those configs that are asked for, by whether they are the operator's own.
+func (w *world) named(asked func(own bool) bool) []string {
 	w.Helper()
 	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
 	if err != nil {
@@ -78,7 +84,7 @@ func (w *world) configs() []string {
 	}
 	var names []string
 	for _, c := range list.Items {
-		if !strings.HasPrefix(c.Spec.Name, "swarm-operator") {
+		if asked(strings.HasPrefix(c.Spec.Name, "swarm-operator")) {
 			names = append(names, c.Spec.Name)
 		}
 	}

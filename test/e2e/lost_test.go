@@ -46,23 +46,6 @@ func (w *world) forget() {
 	}
 }
 
-// own returns the names of the operator's configs.
-func (w *world) own() []string {
-	w.Helper()
-	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
-	if err != nil {
-		w.Fatal(err)
-	}
-	var names []string
-	for _, c := range list.Items {
-		if strings.HasPrefix(c.Spec.Name, "swarm-operator") {
-			names = append(names, c.Spec.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Somebody removes by hand everything that the operator remembers. The operator then does nothing and says so, until
 // somebody has looked.
 func TestALostMemoryIsSafe(t *testing.T) {

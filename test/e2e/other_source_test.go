@@ -16,10 +16,7 @@ import (
 func TestAnotherRepositoryUnderTheSameNameDoesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	files := map[string]string{}
-	for i := range 4 {
-		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
-	}
+	files := numbered(4)
 	r := w.repo("mistaken", files)
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	history := w.want(0, "history", "--host", w.host(), "--name", "mistaken").out

@@ -23,11 +23,7 @@ type twenty struct {
 func (w *world) twenty() *twenty {
 	w.Helper()
 	s := &twenty{world: w, repo: w.repo("twenty", nil)}
-	files := map[string]string{}
-	for i := range 20 {
-		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
-	}
-	s.good = s.repo.commit("twenty", files)
+	s.good = s.repo.commit("twenty", numbered(20))
 	s.proxy = w.proxy()
 	s.start()
 	s.op.inSync(s.good)
@@ -37,6 +33,15 @@ func (w *world) twenty() *twenty {
 
 func name(i int) string { return fmt.Sprintf("s-%02d", i) }
 func file(i int) string { return "s/" + name(i) + ".yaml" }
+
+// numbered returns the manifests of n services without tasks, each in a file of its own.
+func numbered(n int) map[string]string {
+	out := map[string]string{}
+	for i := range n {
+		out[file(i)] = service(name(i), "image: app:1", "replicas: 0")
+	}
+	return out
+}
 
 // files returns the names of the files from a up to but not including b.
 func files(a, b int) []string {

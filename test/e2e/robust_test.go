@@ -333,10 +333,7 @@ func TestARenamedServiceKeepsItsPortUntilItIsFreed(t *testing.T) {
 func TestAStoppedRunFinishesItsCallsAndGoesOnLater(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	files := map[string]string{}
-	for i := range 40 {
-		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
-	}
+	files := numbered(40)
 	r := w.repo("stopped", nil)
 	p := w.proxy()
 	inHand, release := make(chan struct{}, len(files)), make(chan struct{})
