@@ -26,6 +26,10 @@ const appliedPrefix = "v1:"
 // Zero reports whether nothing is remembered.
 func (a Applied) Zero() bool { return a.leaves == nil }
 
+// Asks reports whether a manifest states something else than when it was last applied. It returns false if nothing is
+// remembered.
+func (a Applied) Asks(leaves []Leaf) (other bool) { return !a.Zero() && !a.Equal(NewApplied(leaves)) }
+
 // Equal reports whether both remember the same.
 func (a Applied) Equal(o Applied) bool {
 	return a.Zero() == o.Zero() && slices.Equal(a.leaves, o.leaves)

@@ -11,7 +11,7 @@ const absent = "\x00"
 // leaves of.
 func attribute(l, hl, wl *Leaf, h, w *State, rule Rule) (git, hand bool) {
 	applied := h.Meta.Applied
-	if applied.Zero() || h.Meta.Distrust {
+	if applied.Zero() || h.Meta.Distrust || h.Meta.Unusable {
 		return true, false
 	}
 	have, want, stated := absent, absent, wl != nil && wl.Stated

@@ -80,16 +80,24 @@ type Meta struct {
 	Foreign
 	// Stack is the stack by which docker knows the object. It is "" if there is none.
 	Stack string
+	Standing
+	Created time.Time
+	// OldVersion is true if a newer version of the same manifest has replaced this content.
+	OldVersion bool
+	// UsedBy are the services whose spec or previous spec refers to the object.
+	UsedBy []v1.Key
+}
+
+// Standing says how far the swarm has come with what was last asked of a live object.
+type Standing struct {
 	// Updated is true if the engine says how the object's last update stands.
 	Updated bool
 	// Distrust is true if the spec was rolled back or its update is paused. Applied then does not tell whose doing a
 	// difference is.
 	Distrust bool
-	Created  time.Time
-	// OldVersion is true if a newer version of the same manifest has replaced this content.
-	OldVersion bool
-	// UsedBy are the services whose spec or previous spec refers to the object.
-	UsedBy []v1.Key
+	// Unusable is true if nothing can use the object, and never could: the swarm has not finished making it. What it lacks
+	// is then nobody's doing.
+	Unusable bool
 }
 
 // Foreign are settings of a live object that others made and that no manifest can state.

@@ -95,7 +95,7 @@ func newNeeding() *needing {
 		lives = append(lives, l)
 		want := asks(name, "x")
 		n.run.Wanted[want.Key] = want
-		n.run.Haves = append(n.run.Haves, &diff.State{Key: want.Key, Value: l, Meta: diff.Meta{ID: l.ID, Mine: true, Updated: true, Version: 1}})
+		n.run.Haves = append(n.run.Haves, &diff.State{Key: want.Key, Value: l, Meta: diff.Meta{ID: l.ID, Mine: true, Standing: diff.Standing{Updated: true}, Version: 1}})
 	}
 	n.run.Index = indexOf(lives...)
 	return n

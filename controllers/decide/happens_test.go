@@ -485,6 +485,7 @@ func (s *story) set(spec *swarm.ServiceSpec, setting, value string) error {
 //	cluster                    the cluster object is among what is read
 //	on N NAME                  so many nodes have the volume
 //	unmade|made NAME           the plugin has not made the volume yet, or has
+//	unallocated NAME...        the swarm could not allocate these networks, and tells neither their drivers nor their subnets
 //	unlisted WHY               the next run cannot list volumes
 //	api VERSION
 //	refuses STEP: WHY          refuses create Service/web: no such image
@@ -549,6 +550,14 @@ func (s *story) engine(w []string) error {
 				v.Info = &volume.Info{VolumeID: "made"}
 			}
 		})
+	case "unallocated":
+		for _, name := range w[1:] {
+			live := *s.Objects[v1.Key{Kind: v1.KindNetwork, Name: name}]
+			n := *live.Raw.(*network.Summary)
+			n.Driver, n.Options, n.IPAM = "", nil, network.IPAM{}
+			live.Raw = &n
+			s.Objects[v1.Key{Kind: v1.KindNetwork, Name: name}] = &live
+		}
 	case "unlisted":
 		s.unlisted = errors.New(strings.Join(w[1:], " "))
 	case "api":

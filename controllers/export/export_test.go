@@ -182,7 +182,7 @@ spec:
 -- networks/front.yaml
 kind: Network
 metadata: {name: front}
-note Network/front: spec: the swarm has never allocated this network, so it does not tell its driver and subnets: the swarm has made this network and cannot allocate it, so no task can join it: its subnet overlaps with that of another network or of the machines, an IPv6 subnet lacks enableIPv6, or no subnet is left; the log of the leader's dockerd says which
+note Network/front: spec: the swarm has never allocated this network, so it does not tell its driver and subnets: the swarm has made this network and cannot allocate it, so no task can join it: its subnet overlaps with that of another network or of the machines, it states an IPv6 range, which engines from version 27 on do not allocate and older ones only with enableIPv6, or no subnet is left; the log of the leader's dockerd says which
 `},
 		{"configs", func(f *fake) {
 			f.config("text", nil, "a\n\n")

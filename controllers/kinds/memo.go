@@ -336,6 +336,7 @@ func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 		r := k.Observe(l, nil, nil)
 		meta.Updated, meta.Distrust = r.State != "", r.RolledBack() || r.State == "paused"
 	}
+	meta.Unusable = k.Broken != nil && k.Broken(l) != ""
 	h := &haveMemo{identity: by, run: m.current(), kind: k, state: diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l}}
 	if m != nil {
 		m.haves[l.ref()] = h

@@ -241,7 +241,9 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	if users := s.Change.Have.Meta.UsedBy; len(users) > 0 {
 		return []Refusal{s.Refusal(Never, "the engine cannot change %s in place, and cannot remove the object while %s uses it; make an object of another name and switch to it", path, join(users))}
 	}
-	if f.Broken[s.Key] != "" { // nothing can use it, so nobody misses it
+	if f.Broken[s.Key] != "" && s.made() {
+		// Nobody is asked: nothing has ever been able to use it, so nothing stops. If the swarm makes it usable in this
+		// moment and somebody uses it, the engine refuses to remove it.
 		return nil
 	}
 	return s.Needs(Replace, p, "the engine cannot change %s in place, so the operator would remove the object and make it again", path)
@@ -341,7 +343,7 @@ func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
 	all := 0
 	for _, s := range plan.Steps {
 		if s.removal() && !s.oldVersion() {
-			if all++; !p.Consents.Covers(Removals, s.Key) {
+			if all++; !s.useless() && !p.Consents.Covers(Removals, s.Key) {
 				removals = append(removals, s)
 			}
 		}

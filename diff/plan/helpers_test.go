@@ -457,6 +457,10 @@ func attribute(c *diff.Change, name, value string) {
 		m.Title = diff.TitleTaken
 	case "old":
 		m.OldVersion = true
+	case "unusable":
+		m.Unusable = true
+	case "applied": // what git asked for last
+		m.Applied = diff.NewApplied(wanted(c.Key, value).Leaves)
 	case "used":
 		m.UsedBy = keysOf(value)
 	case "unstated":

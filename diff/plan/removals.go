@@ -19,7 +19,7 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	takers, away := plan.onlyForRoom(f)
 	var out []Refusal
 	for _, s := range plan.Steps {
-		if !s.removal() || s.oldVersion() || s.goesFirst(plan, f) {
+		if !s.removal() || s.oldVersion() || s.useless() || s.goesFirst(plan, f) {
 			continue
 		}
 		superseded := whyBefore != "" && slices.Contains(f.Superseded.Removals, s.Key)

@@ -52,8 +52,8 @@ func (c Claim) holder() string { return v1.Key{Kind: c.Holder.Kind, Name: c.Hold
 
 const guardBroken = "broken"
 
-// broken reports objects that nothing can use and that no step is about. A change in git would mend them, or
-// something that somebody does elsewhere.
+// broken reports objects that nothing can use and that no step is about, because their manifests ignore what differs. A
+// change in git would mend them, or something that somebody does elsewhere.
 func (p *Plan) broken(f Facts) {
 	for _, k := range slices.SortedFunc(maps.Keys(f.Broken), v1.Key.Compare) {
 		if p.step(k, k.Name) == nil {
@@ -62,21 +62,52 @@ func (p *Plan) broken(f Facts) {
 	}
 }
 
-// unusable leaves an object that nothing can use as it is, unless the object is ours and git now asks for something
+// unusable leaves an object that nothing can use as it is, unless the source has made it and git now asks for something
 // else. Making the same once more would end in the same way.
-func unusable(s Step, f Facts, _ Policy) []Refusal {
+//
+// What others made stays, although the source may have adopted it: the swarm does not tell the settings of such an object,
+// so the new one would lack them.
+func unusable(s Step, f Facts, p Policy) []Refusal {
 	why := f.Broken[s.Key]
 	if why == "" || s.Op == diff.Remove || s.Op == diff.Create {
 		return nil
 	}
-	if s.Change.Have.Meta.Mine && slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
-		return nil
+	for _, c := range f.Claims {
+		if c.Key == s.Key && c.Instance == s.Instance && !c.Former {
+			why += "; " + c.needed()
+		}
 	}
-	return []Refusal{s.Refusal(Never, "%s", mended(why))}
+	meta := s.Change.Have.Meta
+	users, byHand := meta.UsedBy, fmt.Sprintf("remove it by hand: docker %s rm %s; or remove what is in its way, and the swarm goes on by itself", strings.ToLower(s.Key.Kind), s.Instance)
+	switch {
+	case !s.made():
+		return []Refusal{s.Refusal(Never, "%s; source %s did not make it, so the operator leaves it; %s", why, p.Source, byHand)}
+	case meta.Applied.Zero():
+		return []Refusal{s.Refusal(Never, "%s; nothing says what git asked for when it was made, so the operator leaves it; %s", why, byHand)}
+	case !meta.Applied.Asks(s.Change.Want.Leaves):
+		return []Refusal{s.Refusal(Never, "%s", mended(why))}
+	case len(users) > 0: // their tasks wait for it
+		return []Refusal{s.Refusal(Never, "%s; the engine does not remove it while %s refers to it, so the operator cannot make it again; make an object of another name and switch to it, or remove what refers to this one", why, join(users))}
+	}
+	return nil
 }
 
-// mended returns the reason, and what would make the object usable.
-func mended(why string) string { return why + "; mend it in git, or remove what is in its way" }
+// made reports whether the source made the live object of a step.
+func (s Step) made() bool {
+	m := s.Change.Have.Meta
+	return m.Mine && m.Title == diff.TitleMade
+}
+
+// useless reports whether a step removes an object that the source made and that nothing can use. Nothing that runs needs
+// it, so nobody is asked and nothing comes first. The engine refuses to remove it if somebody uses it after all.
+func (s Step) useless() bool {
+	return s.removal() && s.Change.Have.Meta.Unusable && s.made()
+}
+
+// mended returns the reason, and what would make an object of the source usable.
+func mended(why string) string {
+	return why + "; mend it in git, and the operator makes it again; or remove what is in its way, and the swarm goes on by itself"
+}
 
 // making returns the step that makes or changes an object, or nil.
 func (p *Plan) making(key v1.Key, instance string) *Step {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	networks "github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
@@ -504,6 +505,69 @@ func TestNoServiceIsPutOnANetworkThatIsNotAllocated(t *testing.T) {
 	o.leaves("Service/k", "never", "Network/kept")
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "which Network/kept has", "! - Network/kept  (in-use, later) it is used by Service/k")
 	w.runs("k", 1)
+}
+
+// A network that the swarm could not allocate follows git: no task can have joined it, so nobody is asked. What others
+// made stays, and the reason says how it goes.
+func TestANetworkThatIsNotAllocatedFollowsGit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	net := func(name, spec string) string { return fmt.Sprintf(head, "Network", name) + "spec: {" + spec + "}\n" }
+	subnet := func(at string) string { return "ipam: {config: [{subnet: " + at + "}]}" }
+	on := func(name, network string) string {
+		return service(name, "image: app:1", "replicas: 1", "networks: ["+network+"]")
+	}
+	overlay := func(at string) client.NetworkCreateOptions {
+		return client.NetworkCreateOptions{IPAM: &networks.IPAM{Driver: "default", Config: []networks.IPAMConfig{{Subnet: netip.MustParsePrefix(at)}}}}
+	}
+	theirs := overlay("10.67.9.0/24")
+	theirs.Driver, theirs.Scope = "overlay", "swarm"
+	take := w.taken("in-the-way", overlay("10.67.0.0/16"))
+	p := w.proxy()
+	p.Before(func(c harness.Call) error {
+		if c.Path == "/networks/create" {
+			take()
+		}
+		return nil
+	})
+	r := w.repo("unallocated", map[string]string{
+		"moved.yaml": docs(net("moved", subnet("10.67.1.0/24")), on("a", "moved")), "freed.yaml": docs(net("freed", subnet("10.67.2.0/24")), on("b", "freed")),
+		"gone.yaml": docs(net("gone", subnet("10.67.3.0/24")), on("c", "gone")), "used.yaml": net("used", subnet("10.67.4.0/24")),
+	})
+	o := w.operate(p.Host(), r)
+	for _, object := range []string{"Network/moved", "Network/freed", "Network/gone", "Network/used", "Service/a", "Service/b", "Service/c"} {
+		o.leaves(object, "never", "cannot allocate it")
+	}
+	o.leaves("Network/moved", "never", "which Network/in-the-way has; mend it in git")
+	if _, err := w.api.NetworkCreate(t.Context(), "theirs", theirs); err != nil {
+		t.Fatal(err)
+	}
+	w.createService(swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "by-hand"}, TaskTemplate: swarm.TaskSpec{
+		ContainerSpec: &swarm.ContainerSpec{Image: "app:1"}, Networks: []swarm.NetworkAttachmentConfig{{Target: "used"}},
+	}}, false)
+
+	t.Log("git states another subnet, no subnet, or no network")
+	hash := r.commit("others", map[string]string{
+		"moved.yaml": docs(net("moved", subnet("10.68.1.0/24")), on("a", "moved")), "freed.yaml": docs(net("freed", ""), on("b", "freed")), "gone.yaml": "",
+		"used.yaml": net("used", ""), "theirs.yaml": policy(net("theirs", ""), "adopt: takeover"),
+	})
+	o.leaves("Network/used", "never", "Service/by-hand refers to it")
+	o.leaves("Network/theirs", "never", "docker network rm theirs")
+	w.runs("a", 1)
+	w.runs("b", 1)
+	w.eventually(func() error {
+		if got := w.networks(); slices.Contains(got, "gone") {
+			return fmt.Errorf("the network without a manifest is still there: %v", got)
+		}
+		return nil
+	})
+
+	t.Log("what kept the others is gone")
+	w.remove("by-hand")
+	if _, err := w.api.NetworkRemove(t.Context(), "theirs", client.NetworkRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	o.inSync(hash)
 }
 
 // A service of a new name needs the node's port that the old one has, so each would wait for the other. The old one

@@ -162,7 +162,9 @@ func read(n *network.Summary) *v1.Network {
 	for _, c := range n.IPAM.Config {
 		out.Spec.IPAM.Config = append(out.Spec.IPAM.Config, v1.IPAMPool{Subnet: text(c.Subnet), IPRange: text(c.IPRange), Gateway: text(c.Gateway)})
 	}
-	out.Default()
+	if out.Default(); unallocated(n) {
+		out.Spec.Driver = "" // nobody knows it, and no manifest asks for a network without one: so the network always differs
+	}
 	return out
 }
 

@@ -171,7 +171,11 @@ func TestNormalForm(t *testing.T) {
 	}{
 		{name: "nothing stated"},
 		{name: "the defaults stated", state: v1.NetworkSpec{Driver: "overlay", IPAM: &v1.IPAM{Driver: "default"}}},
-		{name: "without a driver", live: func(n *network.Summary) { n.Driver = "" }},
+		{name: "not allocated", live: func(n *network.Summary) { n.Driver, n.Options, n.IPAM = "", nil, network.IPAM{} }, differs: []string{"spec.driver"}},
+		{
+			name: "not allocated, with a pool stated", live: func(n *network.Summary) { n.Driver, n.Options, n.IPAM = "", nil, network.IPAM{} },
+			state: v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.0.1.0/24"}}}}, differs: []string{"spec.driver", "spec.ipam.config[10.0.1.0/24].subnet"},
+		},
 		{name: "another driver", live: func(n *network.Summary) { n.Driver = "weave" }, differs: []string{"spec.driver"}},
 		{name: "options of drivers are nobody's", live: func(n *network.Summary) { n.Options["encrypted"] = "" }},
 		{name: "an option stated", live: func(n *network.Summary) { n.Options["encrypted"] = "" }, state: v1.NetworkSpec{DriverOpts: map[string]string{"encrypted": ""}}},
