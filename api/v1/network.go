@@ -31,7 +31,8 @@ type NetworkSpec struct {
 	// name ingress. It can be replaced only while no service publishes a port through the routing mesh, and the
 	// operator never removes it. Default false.
 	Ingress bool `json:"ingress,omitempty"`
-	// EnableIPv6 gives the network IPv6 addresses. Default false.
+	// EnableIPv6 gives the network IPv6 addresses. Engines from version 27 on allocate no IPv6 range to a network of a
+	// swarm, so leave such a range out there. Default false.
 	EnableIPv6 bool `json:"enableIPv6,omitempty"`
 	// IPAM states the network's address pools. If omitted, the swarm allocates them.
 	IPAM *IPAM `json:"ipam,omitempty"`
