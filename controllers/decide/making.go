@@ -59,10 +59,15 @@ func (r *Decision) unrecognised(h *diff.State) bool {
 	return !others && !h.Meta.Mine && h.Meta.Owner == "" && h.Instance == h.Key.Name && slices.Contains(r.Memory.Making, h.Key) && !r.Memory.GaveUp(h.Key)
 }
 
-// recognise finds the objects without labels that the source made just before it was killed. Such an object equals what the
-// source was about to make, in every field. The engine never changes such an object, so one that differs is somebody
-// else's. What it was about to make is what the revision in force asks for: see before. If that asks for no such object, what
-// git asks for now tells as well, because its manifest may have been gone for a while.
+// recognise finds the objects without labels that the source made just before it was killed, and counts them as the
+// source's.
+//
+// Nothing on such an object says whose it is, so recognise compares it with what the source was about to make. The object is
+// the source's if no field differs. If a field differs, somebody else made the object: the engine never changes an object
+// without labels.
+//
+// The source was about to make what the revision in force asks for: see before. That revision may ask for no such object,
+// because the manifest was removed since. If git has brought the manifest back, recognise compares with that.
 func (d *Decider) recognise(run *Decision, before wantsBefore) {
 	if len(run.Memory.Making) == 0 {
 		return
