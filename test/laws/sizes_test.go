@@ -35,7 +35,7 @@ var wide = map[string]int{
 	"controllers/status/Metrics": 15,
 	// An object in normal form, and what its live object is besides. Every kind fills them in, and every guard may ask
 	// for any of them.
-	"diff/Meta":  14,
+	"diff/Meta":  13,
 	"diff/State": 22,
 	// All that one leaf of one kind may need to be compared. The tables of the kinds name the few that a leaf does need.
 	"diff/Rule": 13,
