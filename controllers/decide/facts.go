@@ -37,7 +37,23 @@ func SourceOf(name string, m state.Memory, others map[string]string, partial map
 }
 
 func sourceOf(name string, m state.Memory, made map[string]v1.Key, adopted map[string]kinds.Record, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
-	return kinds.Source{Name: name, Contents: digests.Salted{Salt: m.Salt}, Adopted: adopted, Made: made, Nonce: m.Nonce, Others: others, Partial: partial}
+	return kinds.Source{Name: name, Contents: digests.Salted{Salt: m.Salt}, Adopted: adopted, Made: made, GivenUp: givenUp(m), Nonce: m.Nonce, Others: others, Partial: partial}
+}
+
+// givenUp returns the records of objects that the source gave up, or nil if there are none.
+func givenUp(m state.Memory) map[string]kinds.GivenUp {
+	var out map[string]kinds.GivenUp
+	for _, id := range m.GivenUp() {
+		if out == nil {
+			out = map[string]kinds.GivenUp{}
+		}
+		if a, adopted := m.Adopted[id]; adopted {
+			out[id] = kinds.GivenUp{Key: a.Key, Content: a.Content}
+		} else {
+			out[id] = kinds.GivenUp{Key: m.Made[id], Made: true}
+		}
+	}
+	return out
 }
 
 // facts returns what guards need to know, as far as lists, git and the memory tell it.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -353,6 +354,7 @@ func (s *story) write(name string, change func(*swarm.Service) error) error {
 //
 //	create service NAME IMAGE
 //	create network|volume NAME
+//	create config NAME CONTENT
 //	remove KIND NAME
 //	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, port 80, nothing -, labels lost, unknown PATH, dns TEXT
 //	volume NAME AVAILABILITY
@@ -369,6 +371,10 @@ func (s *story) hand(w []string) error {
 		}
 		if w[1] == "volume" {
 			s.PutVolume(theirs(w[2]))
+			return nil
+		}
+		if w[1] == "config" {
+			s.Put(&kinds.Live{Kind: v1.KindConfig, Name: w[2], Raw: &swarm.Config{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: w[2]}, Data: []byte(w[3])}}})
 			return nil
 		}
 		return s.create(w[2], w[3])
@@ -666,7 +672,8 @@ func (s *story) command(w []string) error {
 	return nil
 }
 
-// unmanage gives an object up, or all of them. It takes the labels of a service off.
+// unmanage gives an object up, or all of them. It takes the labels of a service off, and those of all versions of a config.
+// As the command does, it puts versions on record that no run has recorded yet.
 func (s *story) unmanage(m *state.Memory, what string) {
 	var keys []v1.Key
 	for _, l := range s.Objects {
@@ -677,6 +684,15 @@ func (s *story) unmanage(m *state.Memory, what string) {
 	for _, k := range keys {
 		if k.Kind == v1.KindService {
 			_ = s.write(k.Name, func(n *swarm.Service) error { n.Spec.Labels, _ = kinds.WithoutOwn(n.Spec.Labels); return nil })
+		}
+	}
+	for _, l := range slices.Collect(maps.Values(s.Objects)) {
+		c, is := l.Raw.(*swarm.Config)
+		if of, name, version := kinds.VersionOf(l); is && version && of == source && slices.Contains(keys, v1.Key{Kind: l.Kind, Name: name}) {
+			m.Made = state.With(m.Made, map[string]v1.Key{l.ID: {Kind: l.Kind, Name: name}})
+			plain := *c
+			plain.Spec.Labels, _ = kinds.WithoutOwn(l.Labels)
+			s.Put(&kinds.Live{Kind: l.Kind, Name: l.Name, Labels: plain.Spec.Labels, Raw: &plain})
 		}
 	}
 	if what == "all" {

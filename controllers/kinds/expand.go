@@ -277,15 +277,22 @@ func oldest(s *diff.State, newest map[v1.Key]int, out []*diff.State) {
 }
 
 // versionsOf returns the source's own objects of a kind by the manifest that they belong to, newest first. Those that
-// only carry the source's labels come last, because anybody can write labels.
+// only carry the source's labels come last, because anybody can write labels. Those that the source gave up are among
+// them: otherwise an older object of the manifest's own name would take the place of the version in force.
 func versionsOf(k *Kind, ix *Index, src Source, memo *Memo) map[v1.Key][]*Live {
 	owned, copied := map[v1.Key][]*Live{}, map[*Live]int{}
 	for _, l := range ix.List(k.Name) {
-		if s := &memo.identify(k, src, l).state; s.Meta.Mine {
+		s := &memo.identify(k, src, l).state
+		given := src.gaveUp(l)
+		switch {
+		case s.Meta.Mine:
 			owned[s.Key] = append(owned[s.Key], l)
-			if s.Meta.Title == diff.TitleCopied {
+			if s.Meta.Title == diff.TitleCopied && !given {
 				copied[l] = 1
 			}
+		case given && s.Meta.Owner == "":
+			key := src.GivenUp[l.ID].Key
+			owned[key] = append(owned[key], l)
 		}
 	}
 	for _, list := range owned {
@@ -304,7 +311,7 @@ type version struct {
 	world
 	kind  *Kind
 	entry Entry
-	owned []*Live
+	owned []*Live // see versionsOf
 }
 
 type chosen struct {
@@ -381,13 +388,23 @@ func (v version) fresher(key v1.Key, content []byte) chosen {
 	fresh := v.fresh()
 	// Somebody may have an object of the manifest's own name, or a version of ours may have lost its label.
 	var before *Live
+	var differs *diff.State
 	for _, name := range []string{key.Name, fresh} {
-		if l := v.index.ByName(v.kind.Name, name); l != nil && (name == fresh || len(v.owned) == 0) {
-			if s, decided := v.foreign(l, content); decided {
-				return chosen{State: s, fresh: fresh}
-			}
-			before = l
+		l := v.index.ByName(v.kind.Name, name)
+		if l == nil || name != fresh && !v.mayBe(l) {
+			continue
 		}
+		switch s, decided := v.foreign(l, content); {
+		case !decided:
+			before = l
+		case name != fresh && s.Note == noteDiffers: // an object with the name of this content comes before it
+			differs = &s
+		default:
+			return chosen{State: s, fresh: fresh}
+		}
+	}
+	if differs != nil {
+		return chosen{State: *differs, fresh: fresh}
 	}
 	s := v.kind.want(v.entry, fresh, nil)
 	if len(v.owned) > 0 {
@@ -397,6 +414,12 @@ func (v version) fresher(key v1.Key, content []byte) chosen {
 		s.Start = before
 	}
 	return chosen{State: s, fresh: fresh}
+}
+
+// mayBe reports whether an object of the manifest's own name may be what the manifest means. It may not if the source has
+// versions of its own, or gave up a newer one.
+func (v version) mayBe(l *Live) bool {
+	return len(v.owned) == 0 || v.owned[0] == l && v.source.gaveUp(l)
 }
 
 // foreign decides about an object of the manifest's own name that the source did not make. It returns false if a
@@ -436,10 +459,10 @@ func (v version) same(l *Live, content []byte) (same bool, unknown string) {
 	key, contents := v.entry.Object.Key(), v.source.Contents
 	label := l.Labels[v1.LabelContent]
 	if label == "" {
-		label = v.source.Adopted[l.ID].Content
+		label = cmp.Or(v.source.Adopted[l.ID].Content, v.source.GivenUp[l.ID].Content)
 	}
 	// A name does not tell how the digest in it was made, so one that fits says more than one that does not.
-	if _, made := v.source.Made[l.ID]; made && label == "" && contents.Salt != nil && l.Name == v.fresh() {
+	if made := v.source.made(l); made && label == "" && contents.Salt != nil && l.Name == v.fresh() {
 		return true, "" // the source itself gave it this name
 	}
 	same, known := contents.Same(label, key.String(), content)

@@ -21,6 +21,15 @@ type Record struct {
 	Taken bool
 }
 
+// GivenUp is what our memory has of an object that the source gave up.
+type GivenUp struct {
+	Key v1.Key
+	// Content is as in Record.
+	Content string
+	// Made is true if the source made the object, and false if it adopted it.
+	Made bool
+}
+
 // Source is the name that owns manifests, with what is remembered of it.
 type Source struct {
 	Name string
@@ -29,6 +38,9 @@ type Source struct {
 	// Made are the objects that the source made, by id. Objects that it made since the memory was written carry
 	// Nonce.
 	Made map[string]v1.Key
+	// GivenUp are the objects on record that the source gave up, by id. They are not the source's, but they still tell
+	// which version of a config or secret its manifest means.
+	GivenUp map[string]GivenUp
 	// Nonce is the nonce of the memory. "" means that nothing is on record yet. Whatever has the source's labels then
 	// counts as made by it.
 	Nonce string
@@ -40,6 +52,15 @@ type Source struct {
 	// Partial are the objects of partial kinds of which other sources state something, by source. A source that is
 	// not in it may state any object.
 	Partial map[string]map[v1.Key]bool
+}
+
+// gaveUp reports whether it is on record that the source had an object and gave it up.
+func (s Source) gaveUp(l *Live) bool { return s.GivenUp[l.ID].Key.Kind == l.Kind }
+
+// made reports whether it is on record that the source made an object, even if it gave it up later.
+func (s Source) made(l *Live) bool {
+	_, made := s.Made[l.ID]
+	return made || s.gaveUp(l) && s.GivenUp[l.ID].Made
 }
 
 // dropped reports whether another source states nothing any more of an object of a partial kind that has its label.

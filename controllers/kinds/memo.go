@@ -181,7 +181,7 @@ func (m *Memo) begin(all []Kind, entries []Entry, src Source) map[string]*stated
 // same reports whether another source has the same records.
 func (s Source) same(o Source) bool {
 	return s.Name == o.Name && s.Nonce == o.Nonce && bytes.Equal(s.Contents.Salt, o.Contents.Salt) && s.Contents.Digests == o.Contents.Digests &&
-		sameMap(s.Adopted, o.Adopted) && sameMap(s.Made, o.Made) && sameMap(s.Others, o.Others) && sameMap(s.Partial, o.Partial)
+		sameMap(s.Adopted, o.Adopted) && sameMap(s.Made, o.Made) && sameMap(s.GivenUp, o.GivenUp) && sameMap(s.Others, o.Others) && sameMap(s.Partial, o.Partial)
 }
 
 // sameMap reports whether both are one map, and not only equal.

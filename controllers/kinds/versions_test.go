@@ -70,6 +70,16 @@ func TestVersionsOfContent(t *testing.T) {
 		return kinds.Source{Name: "src", Contents: withKey, Nonce: "n", Made: map[string]v1.Key{l.ID: {Kind: l.Kind, Name: "c"}}}
 	}
 	takeover := v1.Policy{Adopt: v1.AdoptTakeover}
+	// The object of the manifest's own name was adopted with "one". A version with "two" took its place, and lost its labels.
+	oldAndNew := func(kind string) []*kinds.Live {
+		two := version(v1.Key{Kind: kind, Name: "c"}, 1, "two")
+		return []*kinds.Live{foreign(kind, "one"), live(kind, two.Name, nil, 1, "two")}
+	}
+	givenUp := func(kind string) kinds.Source {
+		key, both := v1.Key{Kind: kind, Name: "c"}, oldAndNew(kind)
+		old := kinds.GivenUp{Key: key, Content: kinds.ContentLabel(kind == v1.KindSecret, withKey, key, []byte("one"))}
+		return kinds.Source{Name: "src", Contents: withKey, Nonce: "n", GivenUp: map[string]kinds.GivenUp{both[0].ID: old, both[1].ID: {Key: key, Made: true}}}
+	}
 	tests := []struct {
 		name    string
 		lives   []*kinds.Live
@@ -151,6 +161,20 @@ func TestVersionsOfContent(t *testing.T) {
 		{name: "a secret's version on record that lost its labels, the same", lives: []*kinds.Live{unlabelled(secretOne)}, src: made(secretOne), want: content("Secret", "c", "one", v1.Policy{})},
 		{name: "a secret's version on record that lost its labels, changed: the name may be of another key", lives: []*kinds.Live{unlabelled(secretOne)}, src: made(secretOne), want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
 		{name: "a secret on record that lost its labels, under the manifest's own name", lives: []*kinds.Live{foreign("Secret", "")}, src: made(foreign("Secret", "")), want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
+		{name: "given up, the same: the version in force stays, and not the adopted one", lives: oldAndNew("Config"), src: givenUp("Config"), want: content("Config", "c", "two", v1.Policy{}), changes: []string{"  Config/c [" + two.Name + "]"}},
+		{name: "given up, changed: the adopted one does not come back", lives: oldAndNew("Config"), src: givenUp("Config"), want: content("Config", "c", "three", v1.Policy{}), changes: []string{"+ Config/c [" + three.Name + "]"}},
+		{name: "given up, changed back: that asks for the adopted one", lives: oldAndNew("Config"), src: givenUp("Config"), want: content("Config", "c", "one", v1.Policy{}), changes: []string{"  Config/c [c]"}},
+		{name: "a secret given up, the same", lives: oldAndNew("Secret"), src: givenUp("Secret"), want: content("Secret", "c", "two", v1.Policy{}), changes: []string{"  Secret/c [" + secretTwo.Name + "]"}},
+		{name: "a secret given up, changed back", lives: oldAndNew("Secret"), src: givenUp("Secret"), want: content("Secret", "c", "one", v1.Policy{}), changes: []string{"  Secret/c [c]"}},
+		{
+			name: "only the adopted one is given up, changed", lives: oldAndNew("Config")[:1], src: givenUp("Config"), want: content("Config", "c", "two", v1.Policy{}),
+			changes: []string{"~ Config/c [c] spec.data: (hidden) → (hidden)"},
+		},
+		{name: "somebody's, different, beside a version that lost its labels", lives: oldAndNew("Config"), src: source, want: content("Config", "c", "two", v1.Policy{}), changes: []string{"  Config/c [" + two.Name + "]"}},
+		{
+			name: "somebody's secret beside a version that lost its labels", lives: oldAndNew("Secret"), src: source, want: content("Secret", "c", "two", v1.Policy{}),
+			changes: []string{"~ Secret/c [" + secretTwo.Name + "] spec.data: (hidden) → (hidden)"},
+		},
 		{name: "external", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "external", v1.Policy{})},
 		{
 			name: "another source's of that name", lives: []*kinds.Live{live("Config", "c", map[string]string{v1.LabelOwner: "other/Config/c"}, 0, "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}),

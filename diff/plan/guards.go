@@ -267,6 +267,8 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 		return nil
 	case external && s.Instance == s.Key.Name:
 		r = s.Refusal(Never, "its manifest says external: true, so somebody needs it: remove it by hand when nobody does")
+	case s.oldVersion() && (keep != "" || title == diff.TitleCopied || !kept && !p.Consents.Names(Removals, s.Key) && !p.PruneAdopted):
+		r = s.Refusal(Never, "%s", s.oldStays(keep, p))
 	case keep != "":
 		r = s.Refusal(Never, "its last manifest said %s: %s", keep, letGo(s.Key))
 	case title == diff.TitleCopied:
@@ -279,8 +281,6 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 		return []Refusal{r}
 	case !adopted || p.PruneAdopted:
 		return nil
-	case s.oldVersion():
-		r = s.Refusal(Never, "it was adopted, and its manifest does not say policy.prune: true: %s", letGo(s.Key))
 	default: // nobody knows whether it is still needed, so the difference is not quiet
 		r = s.Refusal(Consent, "it was adopted, and its manifest, which is gone, did not say policy.prune: true; to remove it: %s; to keep it, and forget it: swarm-operator unmanage %s", f.agreeing(string(Removals)+" "+s.Key.String()), s.Key)
 		r.Hazard, r.ends = Removals, asTold
@@ -288,6 +288,19 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	}
 	r.Quiet = true
 	return []Refusal{r}
+}
+
+// oldStays says why an old version of content stays that others made, and how to remove that version alone. Unmanage is no
+// way out: it would give up the new version as well.
+func (s Step) oldStays(keep string, p Policy) string {
+	why := "was adopted, and no policy.prune: true lets it go"
+	switch {
+	case s.Change.Have.Meta.Title == diff.TitleCopied:
+		why = fmt.Sprintf("carries the labels of source %s, which did not make it", p.Source)
+	case keep != "":
+		why = fmt.Sprintf("was adopted, and %s keeps it", keep)
+	}
+	return fmt.Sprintf("it is the old version %s, which %s: remove it by hand when nothing uses it (docker %s rm %[1]s), or leave it", s.Instance, why, strings.ToLower(s.Key.Kind))
 }
 
 // letGo says how to let an object go that is kept although its manifest is gone.

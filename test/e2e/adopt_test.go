@@ -231,9 +231,31 @@ func TestAnEqualConfigIsTakenOverUnderItsNameUntilItsContentChanges(t *testing.T
 	if len(got) != 2 || got[0] != "app-conf" || !version.MatchString(got[1]) {
 		t.Errorf("configs are %q", got)
 	}
-	if c := w.service("web").Spec.TaskTemplate.ContainerSpec.Configs; len(c) != 1 || c[0].ConfigName != got[len(got)-1] {
-		t.Errorf("the service has %+v", c[0])
+	newest := got[len(got)-1]
+	hasNewest := func(when string) {
+		t.Helper()
+		if c := w.service("web").Spec.TaskTemplate.ContainerSpec.Configs; len(c) != 1 || c[0].ConfigName != newest {
+			t.Errorf("%s, the service has %+v", when, c[0])
+		}
 	}
+	hasNewest("after the commit")
+	old := w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	old.says(t, "it is the old version app-conf, which was adopted", "docker config rm app-conf")
+	old.saysNothingOf(t, "unmanage") // that would give up the new version as well
+
+	w.want(0, "unmanage", "Config/app-conf", "--host", w.host(), "--source", r.Dir)
+	w.want(1, "apply", "--host", w.host(), "--source", r.Dir).says(t, "it is unmanaged")
+	hasNewest("after the config is unmanaged")
+	w.want(0, "resume", "Config/app-conf", "--host", w.host(), "--source", r.Dir)
+	r.commit("let the old version go", map[string]string{
+		"web.yaml": cliManifest("web", "configs: [{source: app-conf, target: /etc/app.conf}]", "containerLabels: {next: spec}"), "conf.yaml": policy(config("app-conf", "two\n"), "prune: true"),
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	if got := w.configs(); !slices.Equal(got, []string{newest}) {
+		t.Errorf("configs are %q", got)
+	}
+	hasNewest("after the old version is gone")
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 }
 
