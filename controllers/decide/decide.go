@@ -6,6 +6,7 @@ package decide
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -31,6 +32,9 @@ type Policy struct {
 	// AskRewritten is true if a revision that takes back commits of the one in force must wait for consent. If false,
 	// the operator only reports it.
 	AskRewritten bool
+	// Worktree is true if the files of a checkout are read as they are. What they ask for can still be agreed to in the
+	// commit that they become.
+	Worktree bool
 	// Observe is true if the operator writes nothing at all, not even its memory.
 	Observe bool
 	// Follow is true if later runs follow roll-outs to their end, to report and remember failures.
@@ -324,7 +328,8 @@ func (d *Decider) Decide(run *Decision) {
 	run.Given = slices.Concat(run.consents, d.Consents)
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: run.Given,
-		CommandsOnly: d.CommandsOnly, AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines, OwnOnly: run.OwnOnly,
+		CommandsOnly: d.CommandsOnly, Files: !d.Worktree && strings.HasPrefix(run.InForce.Hash, git.FilesPrefix), Observe: d.Observe,
+		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines, OwnOnly: run.OwnOnly,
 	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
 	d.writeDown(run)
 	d.remember(run)

@@ -116,6 +116,8 @@ func (p *Plan) commands(f Facts, policy Policy) {
 	for i := range p.Refused {
 		switch r := &p.Refused[i]; {
 		case r.Class != Consent || r.Hazard == "" || r.ends == asTold:
+		case policy.Files:
+			r.Why += fmt.Sprintf("; to agree, run: %s", f.agreeing(r.agreed()))
 		case r.Hazard.ByCommand():
 			r.Why += fmt.Sprintf("; to agree, run: %s (a commit cannot agree to this)", f.agreeing(r.agreed()))
 		case policy.CommandsOnly:

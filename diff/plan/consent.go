@@ -368,7 +368,7 @@ func Approving(revision, to string) string {
 // Agree returns the line that gives consent, for these objects or for all. It is empty if only a command can, which
 // commands then adds.
 func (p Policy) Agree(h Hazard, objects ...v1.Key) string {
-	if h.ByCommand() || p.CommandsOnly {
+	if h.ByCommand() || p.CommandsOnly || p.Files {
 		return ""
 	}
 	text := fmt.Sprintf("; to agree, add to a commit message: %s: %s", Trailer, h)

@@ -195,7 +195,13 @@ func TestARefusalSaysHowToAgree(t *testing.T) {
 		{"a removal", "revision " + revision + "\nowned 20\neach 9 - Service/s\n", map[bool]string{
 			false: commit + "removals, or run: swarm-operator approve removals --revision 0123456789 --reason TEXT", true: command + "approve removals --revision 0123456789 --reason TEXT",
 		}},
-		{"a removal by files", "revision files-1\nowned 20\neach 9 - Service/s\n", map[bool]string{
+		{"a removal by the files of a plain directory", "files\nowned 20\neach 9 - Service/s\n", map[bool]string{
+			false: command + "apply --consent removals", true: command + "apply --consent removals",
+		}},
+		{"settings that are lost, by the files of a plain directory", "files\nrepair-after 1m\n+ Service/s removed lost=spec.dns\n", map[bool]string{
+			false: command + "apply --consent 'drops-settings Service/s'", true: command + "apply --consent 'drops-settings Service/s'",
+		}},
+		{"a removal by the files of a checkout", "revision files-1\nowned 20\neach 9 - Service/s\n", map[bool]string{
 			false: commit + "removals", true: command + "apply --consent removals",
 		}},
 		{"a replacement", "revision " + revision + "\n± Service/s git=spec.mode\n", map[bool]string{

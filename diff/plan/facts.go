@@ -172,7 +172,11 @@ type Policy struct {
 	Consents            Consents
 	// CommandsOnly is true if commits agree to nothing, so that no reason names a line to add to a commit.
 	CommandsOnly bool
-	Budgets      Budgets
+	// Files is true if the manifests are the files of a plain directory, so that there is no commit that could agree.
+	Files bool
+	// Observe is true if the operator only reports what it would do.
+	Observe bool
+	Budgets Budgets
 	// PruneAdopted is true if an adopted object is removed with its manifest, even if the manifest did not say so.
 	PruneAdopted bool
 	// AskRewritten is true if a revision that takes commits back waits for consent. If false, that is only reported.

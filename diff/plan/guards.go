@@ -142,24 +142,76 @@ func tooNew(s Step, f Facts, _ Policy) []Refusal {
 	if s.MakesRoom() {
 		states, writes = s.Change.Fields, s.Change.Counted()
 	}
+	var needs []needed
+	value, field := false, false
 	for _, fl := range states {
 		switch {
 		case !fl.Want.Set() || fl.SinceAPI == "" || !LessAPI(f.APIVersion, fl.SinceAPI):
 		case fl.SinceValue: // such a value is one of a list, so it is no secret
-			return []Refusal{s.Refusal(Never, "%s: %s needs engine API %s, and %s: update the engine, or state another value", fl.Path, fl.Want.Reveal(), fl.SinceAPI, has)}
+			needs, value = append(needs, needed{fmt.Sprintf("%s: %s", fl.Path, fl.Want.Reveal()), fl.SinceAPI}), true
 		default:
-			return []Refusal{s.Refusal(Never, "%s needs engine API %s, and %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, has)}
+			needs, field = append(needs, needed{fl.Path, fl.SinceAPI}), true
 		}
+	}
+	if len(needs) > 0 {
+		do := "remove " + many(len(needs), "the field", "the fields")
+		switch {
+		case value && field:
+			do = "remove these fields, or state other values"
+		case value:
+			do = "state " + many(len(needs), "another value", "other values")
+		}
+		return []Refusal{s.Refusal(Never, "%s %s engine API %s, and %s: update the engine, or %s", named(needs), many(len(needs), "needs", "need"), newest(needs), has, do)}
 	}
 	if s.Op != diff.Update && s.Op != diff.Replace && !s.MakesRoom() {
 		return nil
 	}
 	for _, n := range s.Change.Newer {
 		if LessAPI(f.APIVersion, n.SinceAPI) && !slices.ContainsFunc(writes, func(fl diff.Field) bool { return fl.Path == n.Path }) {
-			return []Refusal{s.Refusal(Never, "the object in the swarm has %s, which needs engine API %s, and %s and would drop it in any write: update the engine, or take the setting away", n.Path, n.SinceAPI, has)}
+			needs = append(needs, needed{n.Path, n.SinceAPI})
 		}
 	}
-	return nil
+	if len(needs) == 0 {
+		return nil
+	}
+	return []Refusal{s.Refusal(Never, "the object in the swarm has %s, which %s engine API %s, and %s and would drop %s in any write: update the engine, or take %s away",
+		named(needs), many(len(needs), "needs", "need"), newest(needs), has, many(len(needs), "it", "them"), many(len(needs), "the setting", "the settings"))}
+}
+
+// needed is something that only engines have that speak an API version or a newer one.
+type needed struct{ what, api string }
+
+// named returns the names of all of them, each with its API version if these differ.
+func named(all []needed) string {
+	differ := slices.ContainsFunc(all, func(n needed) bool { return n.api != all[0].api })
+	var names []string
+	for _, n := range all {
+		if differ {
+			n.what += " (" + n.api + ")"
+		}
+		names = append(names, n.what)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// newest returns the newest API version that one of them needs.
+func newest(all []needed) string {
+	out := all[0].api
+	for _, n := range all {
+		if LessAPI(out, n.api) {
+			out = n.api
+		}
+	}
+	return out
+}
+
+// many returns the word for one or for several.
+func many(n int, one, several string) string {
+	if n == 1 {
+		return one
+	}
+	return several
 }
 
 // LessAPI reports whether a is an older API version than b. An unknown version is older than any other.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -195,15 +196,18 @@ func hasty(s Step, f Facts, p Policy) (Refusal, bool) {
 	if !until.After(f.Now) {
 		return Refusal{}, false
 	}
-	var r Refusal
+	was, does, would, why := "changed", "repairs it", "repair it", ""
 	switch {
 	case s.Change.Removed():
-		r = s.Refusal(Later, "it was removed by hand; the operator makes it again %s after it first saw that", after)
+		was, does, would = "removed", "makes it again", "make it again"
 	case s.RollsOut():
-		r = s.Refusal(Later, "it was changed by hand; the operator repairs it %s after it first saw that, because the repair restarts its tasks", after)
-	default:
-		r = s.Refusal(Later, "it was changed by hand; the operator repairs it %s after it first saw that", after)
+		why = ", because the repair restarts its tasks"
 	}
+	what := fmt.Sprintf("; the operator %s", does)
+	if p.Observe {
+		what = fmt.Sprintf(", and the operator only observes; in enforce mode it would %s", would)
+	}
+	r := s.Refusal(Later, "it was %s by hand%s %s after it first saw that%s", was, what, after, why)
 	r.Until = until
 	return r, true
 }

@@ -166,6 +166,10 @@ func (g *given) line(w []string) error {
 		f.Rewind = true
 	case "rewritten":
 		f.Rewritten = "the history was rewritten: revision r2 does not come after r1"
+	case "files": // the manifests are the files of a plain directory
+		f.Revision, g.Policy.Files = "files-0123456789abcdef", true
+	case "observe":
+		g.Policy.Observe = true
 	case "prune-adopted":
 		g.Policy.PruneAdopted = true
 	case "ask-rewritten":
@@ -351,7 +355,7 @@ func field(path string, git, hand bool) diff.Field {
 		effect = diff.RestartsTasks
 	}
 	f := diff.Field{Path: path, Have: diff.NewValue("old"), Want: diff.NewValue(cmp.Or(want, "new")), Git: git, Hand: hand, Effect: effect, Intent: path == "spec.availability"}
-	if path == "spec.healthcheck.startInterval" {
+	if path == "spec.healthcheck.startInterval" || path == "spec.privileges.noNewPrivileges" {
 		f.SinceAPI = "1.44"
 	}
 	if want == "replicated-job" {
@@ -468,7 +472,9 @@ func attribute(c *diff.Change, name, value string) {
 	case "lost":
 		c.Want.Lost = strings.Split(value, ",")
 	case "newer":
-		c.Newer = append(c.Newer, diff.Newer{Path: value, SinceAPI: "1.46"})
+		for path := range strings.SplitSeq(value, ",") {
+			c.Newer = append(c.Newer, diff.Newer{Path: path, SinceAPI: "1.46"})
+		}
 	case "unknown":
 		m.Unknown = strings.Split(value, ",")
 	case "unread": // PATH:TEXT of the field that is the last of the unknown ones
