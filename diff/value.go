@@ -247,6 +247,12 @@ func (l Leaf) Secret() (whole bool, words []int) {
 	return redact.Shape(v.text) || secretFile(v.text), nil
 }
 
+// SecretByName reports whether only the name of an entry makes its value look like a secret. Whoever says that the name is
+// harmless may see the value.
+func (l Leaf) SecretByName() bool {
+	return l.Key != "" && redact.SecretName(l.Key) && !redact.Shape(l.Text) && !secretFile(l.Text)
+}
+
 // secretFile reports whether a text that looks like a file, because it has lines or is a document of JSON, looks as if
 // it held a secret. Other texts are no files: key=zone, for example, may be the value of an option.
 func secretFile(text string) bool {

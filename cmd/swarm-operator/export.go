@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,9 +46,11 @@ each object.
 A manifest states what differs from the defaults. Some things it does not state:
 
   content of secrets     the swarm does not give it back: a Secret is external, so it must exist
-  what looks like one    !left-out stands in its place, and validate refuses that. With --with-secrets it is written
+  what looks like one    !left-out stands in its place, and validate refuses that. With --with-secrets it is written, and with --show NAME
+                         the value of that name, if only the name looks like one
   digests of images      if a client added them to a tag, with the platforms that came with them
   what the swarm chose   subnets, ports, versions of configs, ids
+  labels of nodes        each Node states its own. Without names, export writes a NodeSet for labels that several nodes have
   what is not yours      docker's own networks, the operator's configs and labels, old versions
 
 If a manifest has no field for something, a note on the standard error names the object and what was left out. Notes do not change the
@@ -192,10 +195,12 @@ func readBack(made *export.Manifests) error {
 // missing is the error for objects that the swarm does not have.
 func missing(made export.Manifests) error {
 	var texts []string
+	near := ""
 	for _, k := range made.Missing {
-		texts = append(texts, k.String()+v1.DidYouMean(k.String(), namesOf(made.Known)))
+		texts = append(texts, k.String())
+		near = cmp.Or(near, nearObject(k, made.Known))
 	}
-	return fmt.Errorf("the swarm has no %s that can be exported", strings.Join(texts, ", no "))
+	return fmt.Errorf("the swarm has no %s that can be exported%s", strings.Join(texts, ", no "), near)
 }
 
 // replaceable returns an error if the file would not be written, or would be written somewhere outside of the directory

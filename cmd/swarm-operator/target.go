@@ -58,11 +58,30 @@ func parseObject(text string) (v1.Key, error) {
 		names = append(names, k.Name)
 	}
 	i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, key.Kind) })
-	if i < 0 {
+	switch {
+	case strings.EqualFold(key.Kind, v1.KindNodeSet):
+		return v1.Key{}, fmt.Errorf("%s: a NodeSet is a manifest about several nodes and no object of the swarm; name a node: Node/HOSTNAME", text)
+	case i < 0:
 		return v1.Key{}, fmt.Errorf("%s: there is no kind %s%s; the kinds are %s", text, key.Kind, v1.DidYouMean(key.Kind, names), strings.Join(names, ", "))
 	}
 	key.Kind = names[i]
 	return key, nil
+}
+
+// nearObject returns a clause to append to an error about an object that does not exist: the one of its kind whose name is
+// nearest, or "" if none is near enough. The kind does not count. It is longer than many names, so any two short ones of a
+// kind would be near each other.
+func nearObject(key v1.Key, among []v1.Key) string {
+	var names []string
+	for _, k := range among {
+		if k.Kind == key.Kind {
+			names = append(names, k.Name)
+		}
+	}
+	if name := v1.Nearest(key.Name, names); name != "" {
+		return fmt.Sprintf("; did you mean %s?", v1.Key{Kind: key.Kind, Name: name})
+	}
+	return ""
 }
 
 func parseObjects(texts []string) ([]v1.Key, error) {

@@ -173,17 +173,17 @@ func record(m *state.Memory, keys []v1.Key, objects []object) {
 // known refuses names that match nothing. Otherwise a person would believe that a mistyped object is unmanaged.
 func known(source string, keys []v1.Key, objects []object, m state.Memory) error {
 	has := map[v1.Key]bool{}
-	var all []string
+	var all []v1.Key
 	for _, o := range objects {
 		has[o.key] = true
-		all = append(all, o.key.String())
+		all = append(all, o.key)
 	}
 	for _, k := range m.Released {
 		has[k] = true
 	}
 	for _, k := range keys {
 		if !has[k] {
-			return fmt.Errorf("source %s has no %s in this swarm%s", source, k, v1.DidYouMean(k.String(), all))
+			return fmt.Errorf("source %s has no %s in this swarm%s", source, k, nearObject(k, all))
 		}
 	}
 	return nil

@@ -378,7 +378,7 @@ spec:
   ports:
     - {target: 80, published: 8080}
 note Service/web: spec.command[1]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
-note Service/web: spec.environment.DB_PASSWORD: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.environment.DB_PASSWORD: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it, and so does --show NAME if the value of that name is no secret
 `},
 		{"digests that people state, platforms and jobs", func(f *fake) {
 			const digest = "app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -803,7 +803,7 @@ spec:
   labels:
     api_token: !left-out ""
     zone: c
-note Node/c/d: spec.labels.api_token: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Node/c/d: spec.labels.api_token: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it, and so does --show NAME if the value of that name is no secret
 note Node/c/d: metadata.name: validate will refuse this, although it runs: "c/d" may hold only what hostnames have: no white space and no /; patterns with * and ? are for a NodeSet
 `},
 		{"labels of several nodes", func(f *fake) {
@@ -891,7 +891,7 @@ spec:
   template:
     labels:
       left-out-1: !left-out ""
-note NodeSet/join_password: spec.template.labels.join_password: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note NodeSet/join_password: spec.template.labels.join_password: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it, and so does --show NAME if the value of that name is no secret
 note NodeSet/nodes: spec.template.labels.left-out-1: the name of this entry looks like a secret, so neither the name nor the value is written: this name and !left-out stand in their place, and validate refuses that; --with-secrets writes them
 `},
 		{"the node that a hostname stands for", func(f *fake) {

@@ -15,26 +15,27 @@ import (
 // secret is a text of a manifest that looks like a secret.
 type secret struct {
 	path, text string
-	// name is true if the text is the name of an entry, such as a variable, and not a value.
-	name bool
+	// name is true if the text is the name of an entry, such as a variable, and not a value. byName is true if it is a value
+	// that looks like a secret only by the name of its entry.
+	name, byName bool
 }
 
 // secrets returns the texts of an object that look like secrets.
 func secrets(object v1.Object) (out []secret) {
 	for _, leaf := range leaves(object) {
 		if leaf.SecretKey() {
-			out = append(out, secret{leaf.Path, leaf.Key, true})
+			out = append(out, secret{path: leaf.Path, text: leaf.Key, name: true})
 		}
 		whole, words := leaf.Secret()
 		if whole {
-			out = append(out, secret{leaf.Path, leaf.Text, false})
+			out = append(out, secret{path: leaf.Path, text: leaf.Text, byName: leaf.SecretByName()})
 		}
 		if len(words) == 0 {
 			continue
 		}
 		list := leaf.Words()
 		for _, i := range words {
-			out = append(out, secret{leaf.Path + "[" + strconv.Itoa(i) + "]", list[i], false})
+			out = append(out, secret{path: leaf.Path + "[" + strconv.Itoa(i) + "]", text: list[i]})
 		}
 	}
 	return out
@@ -61,7 +62,11 @@ func (w *writing) leaveOut(x kinds.Exported, found []secret) map[string]bool {
 	for _, s := range found {
 		if !out[s.path] {
 			out[s.path] = true
-			w.note(x, s.path, fmt.Sprintf("it looks like a secret, so it is not written: %s stands in its place, and validate refuses that; --with-secrets writes it", v1.LeftOut))
+			how := "--with-secrets writes it"
+			if s.byName {
+				how += ", and so does --show NAME if the value of that name is no secret"
+			}
+			w.note(x, s.path, fmt.Sprintf("it looks like a secret, so it is not written: %s stands in its place, and validate refuses that; %s", v1.LeftOut, how))
 		}
 	}
 	return out
