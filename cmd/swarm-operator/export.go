@@ -3,7 +3,6 @@ package main
 import (
 	"archive/zip"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,13 +193,14 @@ func readBack(made *export.Manifests) error {
 
 // missing is the error for objects that the swarm does not have.
 func missing(made export.Manifests) error {
-	var texts []string
-	near := ""
+	var texts, near []string
 	for _, k := range made.Missing {
 		texts = append(texts, k.String())
-		near = cmp.Or(near, nearObject(k, made.Known))
+		if name := nearObject(k, made.Known); name != "" {
+			near = append(near, name)
+		}
 	}
-	return fmt.Errorf("the swarm has no %s that can be exported%s", strings.Join(texts, ", no "), near)
+	return fmt.Errorf("the swarm has no %s that can be exported%s", strings.Join(texts, ", no "), didYouMean(near...))
 }
 
 // replaceable returns an error if the file would not be written, or would be written somewhere outside of the directory

@@ -68,9 +68,8 @@ func parseObject(text string) (v1.Key, error) {
 	return key, nil
 }
 
-// nearObject returns a clause to append to an error about an object that does not exist: the one of its kind whose name is
-// nearest, or "" if none is near enough. The kind does not count. It is longer than many names, so any two short ones of a
-// kind would be near each other.
+// nearObject returns the object of the same kind whose name is nearest, or "" if none is near enough. The kind does not
+// count. It is longer than many names, so any two short ones of a kind would be near each other.
 func nearObject(key v1.Key, among []v1.Key) string {
 	var names []string
 	for _, k := range among {
@@ -78,10 +77,19 @@ func nearObject(key v1.Key, among []v1.Key) string {
 			names = append(names, k.Name)
 		}
 	}
-	if name := v1.Nearest(key.Name, names); name != "" {
-		return fmt.Sprintf("; did you mean %s?", v1.Key{Kind: key.Kind, Name: name})
+	name := v1.Nearest(key.Name, names)
+	if name == "" {
+		return ""
 	}
-	return ""
+	return v1.Key{Kind: key.Kind, Name: name}.String()
+}
+
+// didYouMean returns a clause to append to an error, or "" if no name is near.
+func didYouMean(near ...string) string {
+	if near = slices.DeleteFunc(near, func(name string) bool { return name == "" }); len(near) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", strings.Join(near, ", "))
 }
 
 func parseObjects(texts []string) ([]v1.Key, error) {

@@ -183,7 +183,7 @@ func known(source string, keys []v1.Key, objects []object, m state.Memory) error
 	}
 	for _, k := range keys {
 		if !has[k] {
-			return fmt.Errorf("source %s has no %s in this swarm%s", source, k, nearObject(k, all))
+			return fmt.Errorf("source %s has no %s in this swarm%s", source, k, didYouMean(nearObject(k, all)))
 		}
 	}
 	return nil
