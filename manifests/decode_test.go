@@ -103,7 +103,6 @@ func TestDecodeProblems(t *testing.T) {
 		{"not an identifier", `"a b": 1`, []string{`6: spec["a b"]: unknown field`}},
 		{"a service of plugins", "runtime: plugin", []string{"6: spec.runtime: cannot be stated: containers run with the default runtime in daemon.json of their node; an engine takes services of plugins only with its experimental features on, and a plugin may have root's power on every node: install it there with docker plugin install"}},
 		{"a resource by name", "resources: {reservations: {genericResources: [{namedResourceSpec: {kind: gpu, value: a}}]}}", []string{
-			"6: spec.resources.reservations.genericResources[0].discreteResourceSpec: is missing",
 			"6: spec.resources.reservations.genericResources[0].namedResourceSpec: cannot be stated: the swarm gives tasks resources by number and not by name: state discreteResourceSpec",
 		}},
 		{"dropped by the engine", "mounts: [{type: volume, target: /a, consistency: cached}]", []string{"6: spec.mounts[0].consistency: cannot be stated: the engine drops it"}},

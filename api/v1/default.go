@@ -25,11 +25,23 @@ func (s *Service) Canonical() {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), strings.Compare(cmp.Or(a.Protocol, "tcp"), cmp.Or(b.Protocol, "tcp")),
 			cmp.Compare(a.Published, b.Published), strings.Compare(cmp.Or(a.Mode, "ingress"), cmp.Or(b.Mode, "ingress")))
 	})
+	// The swarm takes two files of one path only if their texts differ, so the second one keeps the other form.
+	seen := map[string]bool{}
 	for i := range sp.Configs {
-		sp.Configs[i].Target = configTarget(sp.Configs[i].Target)
+		c := &sp.Configs[i]
+		key := c.ListKey()
+		if c.Target = configTarget(c.Target); c.Target != "" && seen["config "+key] {
+			c.Target = strings.TrimPrefix(key, "/")
+		}
+		seen["config "+key] = true
 	}
 	for i := range sp.Secrets {
-		sp.Secrets[i].Target = secretTarget(sp.Secrets[i].Target)
+		c := &sp.Secrets[i]
+		key := c.ListKey()
+		if c.Target = secretTarget(c.Target); c.Target != "" && seen["secret "+key] {
+			c.Target = secretDir + key
+		}
+		seen["secret "+key] = true
 	}
 	for i, h := range sp.ExtraHosts {
 		if host, address, ok := SplitHost(h); ok {
@@ -51,7 +63,9 @@ func configTarget(target string) string {
 }
 
 // secretTarget removes /run/secrets/ from a path, because the engine takes a relative path as one below /run/secrets.
-func secretTarget(target string) string { return strings.TrimPrefix(target, "/run/secrets/") }
+func secretTarget(target string) string { return strings.TrimPrefix(target, secretDir) }
+
+const secretDir = "/run/secrets/"
 
 // Default brings the service into normal form. If Replicas is not stated, it stays nil: the swarm or another client
 // then chooses the number.
@@ -74,12 +88,12 @@ func (s *Service) Default() {
 		c := &sp.Configs[i]
 		defaultFile(&c.Target, "/"+c.Source, &c.UID, &c.GID, &c.Mode)
 	}
-	slices.SortStableFunc(sp.Configs, func(a, b ConfigMount) int { return strings.Compare(a.Target, b.Target) })
+	slices.SortStableFunc(sp.Configs, func(a, b ConfigMount) int { return strings.Compare(a.ListKey(), b.ListKey()) })
 	for i := range sp.Secrets {
 		c := &sp.Secrets[i]
 		defaultFile(&c.Target, c.Source, &c.UID, &c.GID, &c.Mode)
 	}
-	slices.SortStableFunc(sp.Secrets, func(a, b SecretMount) int { return strings.Compare(a.Target, b.Target) })
+	slices.SortStableFunc(sp.Secrets, func(a, b SecretMount) int { return strings.Compare(a.ListKey(), b.ListKey()) })
 	for i := range sp.Mounts {
 		sp.Mounts[i].normalise()
 	}

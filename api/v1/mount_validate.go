@@ -17,7 +17,7 @@ var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 func (ps *problems) mounts(mounts []Mount) {
 	seen := map[string]bool{}
 	for i, m := range mounts {
-		at, key := index("spec.mounts", i), m.ListKey()
+		at := index("spec.mounts", i)
 		switch m.Type {
 		case "":
 			ps.add(at+".type", "is missing; one of %s", strings.Join(mountTypes, ", "))
@@ -29,12 +29,12 @@ func (ps *problems) mounts(mounts []Mount) {
 		switch {
 		case m.Target == "":
 			ps.add(at+".target", "is missing")
-		case seen[key]:
-			ps.add(at+".target", "%q is mounted twice", key)
-		case !path.IsAbs(m.Target) && !strings.Contains(m.Target, `:\`) && !strings.HasPrefix(m.Target, `\\`):
+		case seen[m.Target]: // two texts for one path are another matter: see [problems.again]
+			ps.add(at+".target", "%q is mounted twice", m.ListKey())
+		case !path.IsAbs(m.Target) && !strings.Contains(m.Target, `:\`) && !strings.HasPrefix(m.Target, `\\`) && !strings.HasPrefix(m.Target, "{{"):
 			ps.add(at+".target", "%q is not an absolute path in the container", m.Target)
 		}
-		seen[key] = true
+		seen[m.Target] = true
 		ps.mountSource(at, m)
 		ps.mountOptions(at, m)
 	}
@@ -44,7 +44,7 @@ func (ps *problems) mountSource(at string, m Mount) {
 	switch {
 	case m.Type == "bind" && m.Source == "":
 		ps.add(at+".source", "is missing: a bind mount needs a path of the node")
-	case m.Type == "bind" && !path.IsAbs(m.Source) && !strings.Contains(m.Source, `:\`):
+	case m.Type == "bind" && !path.IsAbs(m.Source) && !strings.Contains(m.Source, `:\`) && !strings.HasPrefix(m.Source, "{{"):
 		ps.add(at+".source", "%q is not an absolute path of the node", m.Source)
 	case m.Type == "cluster" && strings.TrimPrefix(m.Source, groupPrefix) == "":
 		ps.add(at+".source", "is missing: it is the name of a cluster volume, or group:GROUP")
@@ -56,15 +56,6 @@ func (ps *problems) mountSource(at string, m Mount) {
 }
 
 func (ps *problems) mountOptions(at string, m Mount) {
-	for _, o := range []struct {
-		is    bool
-		name  string
-		wants string
-	}{{m.Bind != nil, "bind", "bind"}, {m.Volume != nil, "volume", "volume"}, {m.Tmpfs != nil, "tmpfs", "tmpfs"}} {
-		if o.is && m.Type != o.wants {
-			ps.add(at+"."+o.name, "is for mounts of type %s; this one is %s", o.wants, m.Type)
-		}
-	}
 	if b := m.Bind; b != nil {
 		ps.oneOf(at+".bind.propagation", b.Propagation, "rprivate", "private", "shared", "rshared", "slave", "rslave")
 		if b.Recursive == "writable" || b.Recursive == "readonly" {
@@ -75,7 +66,7 @@ func (ps *problems) mountOptions(at string, m Mount) {
 	}
 	if v := m.Volume; v != nil {
 		ps.names(at+".volume.driverOpts", v.DriverOpts)
-		ps.names(at+".volume.labels", v.Labels)
+		ps.values(at+".volume.labels", v.Labels)
 		if v.Subpath != "" && (path.IsAbs(v.Subpath) || strings.HasPrefix(path.Clean(v.Subpath), "..")) {
 			ps.add(at+".volume.subpath", "%q is not a path within the volume", v.Subpath)
 		}

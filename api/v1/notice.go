@@ -37,14 +37,16 @@ func (s *Service) Notices() []Problem {
 		}
 	}
 	ps.ignored(sp)
+	ps.odd(sp)
 	ps.reserved(sp.Resources)
 	return append(ps, s.spacedLabels()...)
 }
 
-// spacedLabels reports labels with white space in their names, such as "traefik.enable ". The list form of compose
-// makes them of - traefik.enable = true.
+// spacedLabels reports labels without a name, and labels with white space in their names, such as "traefik.enable ". The
+// list form of compose makes them of - traefik.enable = true.
 func (h *Header) spacedLabels() []Problem {
 	var ps problems
+	ps.unnamed("metadata.labels", h.Metadata.Labels)
 	for _, k := range sortedKeys(h.Metadata.Labels) {
 		if strings.ContainsAny(k, " \t\n") {
 			ps.add(PathKey("metadata.labels", k), "the name %q holds white space, and whoever looks for the label without it finds nothing", k)

@@ -134,8 +134,14 @@ func (s *ServiceSpec) canonicalMore() {
 	for i, address := range s.DNS {
 		s.DNS[i] = normalAddr(address)
 	}
+	paths := map[string]int{}
 	for i := range s.Mounts {
-		s.Mounts[i].canonical()
+		m := &s.Mounts[i]
+		m.canonical()
+		// The swarm takes two mounts of one path only if their texts differ.
+		at := m.Target
+		m.Target += strings.Repeat("/", paths[at])
+		paths[at]++
 	}
 }
 
@@ -183,11 +189,6 @@ func (ps *problems) more(s *ServiceSpec) {
 		}
 	}
 	ps.names("spec.sysctls", s.Sysctls)
-	for _, name := range sortedKeys(s.Ulimits) {
-		if u := s.Ulimits[name]; u.Hard != -1 && (u.Soft == -1 || u.Soft > u.Hard) {
-			ps.add(PathKey("spec.ulimits", name), "the soft limit %d is more than the hard one, %d", u.Soft, u.Hard)
-		}
-	}
 	if s.OomScoreAdj < -1000 || s.OomScoreAdj > 1000 {
 		ps.add("spec.oomScoreAdj", "%d is not between -1000 and 1000", s.OomScoreAdj)
 	}
@@ -246,30 +247,7 @@ func (ps *problems) endpoint(s *ServiceSpec) {
 }
 
 func (ps *problems) concurrency(s *ServiceSpec) {
-	switch n := s.MaxConcurrent; {
-	case n == nil:
-	case s.Mode != ModeReplicatedJob:
+	if s.MaxConcurrent != nil && s.Mode != ModeReplicatedJob {
 		ps.add("spec.maxConcurrent", "is for mode %s; this one is %s", ModeReplicatedJob, cmp.Or(s.Mode, ModeReplicated))
-	case *n == 0:
-		ps.add("spec.maxConcurrent", "0 would run no task at all")
-	}
-}
-
-func (ps *problems) generic(list []GenericResource) {
-	seen := map[string]bool{}
-	for i, g := range list {
-		at, r := index("spec.resources.reservations.genericResources", i)+".discreteResourceSpec", g.DiscreteResourceSpec
-		switch {
-		case r == DiscreteResource{}:
-			ps.add(at, "is missing")
-			continue
-		case r.Kind == "":
-			ps.add(at+".kind", "is missing")
-		case seen[r.Kind]:
-			ps.add(at+".kind", "%q is stated twice", r.Kind)
-		}
-		if seen[r.Kind] = true; r.Value < 1 {
-			ps.add(at+".value", "%d is less than 1", r.Value)
-		}
 	}
 }

@@ -164,7 +164,7 @@ type FileMode uint32
 func (m *FileMode) SetScalar(s Scalar) error {
 	text := strings.TrimPrefix(s.Text, "0o")
 	v, err := strconv.ParseUint(text, 8, 32)
-	if err != nil || v > 0o7777 {
+	if err != nil {
 		return fmt.Errorf("%q is not an octal file mode such as 0444", s.Text)
 	}
 	*m = FileMode(v)

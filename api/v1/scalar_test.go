@@ -37,7 +37,7 @@ var scalars = []struct {
 	}},
 	{"mode", read[v1.FileMode], map[string]string{
 		"0444": "0444", "444": "0444", "0o444": "0444", "0": "0000", "7777": "7777", "1777": "1777", "755": "0755",
-		"": refused, "0x1a4": refused, "888": refused, "10000": refused, "-444": refused, "rw-r--r--": refused, "+444": refused, "4_44": refused, "444.0": refused,
+		"": refused, "0x1a4": refused, "888": refused, "10000": "10000", "40000000000": refused, "-444": refused, "rw-r--r--": refused, "+444": refused, "4_44": refused, "444.0": refused,
 	}},
 	{"ratio", read[v1.Ratio], map[string]string{
 		"0": "0", "1": "1", "0.25": "0.25", "0.333333333333": "0.33333334", "1e-3": "0.001", ".5": "0.5",

@@ -76,6 +76,10 @@ func (t builder) of(v reflect.Value, path string) value {
 		}
 	case v1.Ratio:
 		return value{text: of.String(), plain: true}
+	case v1.Bytes: // such as 512MiB, or a number
+		return value{text: of.String(), plain: true}
+	case v1.Swap:
+		return value{text: of.String(), plain: true}
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
