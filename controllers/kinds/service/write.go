@@ -197,17 +197,15 @@ func overlayList[L, W any](live []L, want []W, path string, ch diff.Paths, liveK
 	if !ch.Any(path) {
 		return live
 	}
-	wanted := make(map[string]W, len(want))
-	for _, w := range want {
-		wanted[wantKey(w)] = w
+	wanted, keys := make(map[string]W, len(want)), numbered(want, wantKey)
+	for i, w := range want {
+		wanted[keys[i]] = w
 	}
 	var out []L
-	seen := map[string]int{}
-	for _, l := range live {
-		key := liveKey(l)
-		if seen[key]++; seen[key] > 1 {
-			key += "#" + strconv.Itoa(seen[key])
-		}
+	there := map[string]bool{}
+	for i, key := range numbered(live, liveKey) {
+		l := live[i]
+		there[key] = true
 		at := path + "[" + key + "]"
 		w, keep := wanted[key]
 		switch {
@@ -217,12 +215,24 @@ func overlayList[L, W any](live []L, want []W, path string, ch diff.Paths, liveK
 			out = append(out, patch(l, w, ch, at))
 		}
 	}
-	for _, w := range want {
-		key := wantKey(w)
-		if at := path + "[" + key + "]"; seen[key] == 0 && ch.Any(at) {
+	for i, w := range want {
+		if at := path + "[" + keys[i] + "]"; !there[keys[i]] && ch.Any(at) {
 			var zero L
 			out = append(out, patch(zero, w, diff.AllPaths(), at))
 		}
+	}
+	return out
+}
+
+// numbered returns the keys of elements as paths have them: a key that occurs again has its number behind it.
+func numbered[T any](list []T, key func(T) string) []string {
+	out, seen := make([]string, len(list)), map[string]int{}
+	for i, e := range list {
+		k := key(e)
+		if seen[k]++; seen[k] > 1 {
+			k += "#" + strconv.Itoa(seen[k])
+		}
+		out[i] = k
 	}
 	return out
 }
