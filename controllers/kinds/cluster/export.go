@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -34,6 +35,7 @@ func export(in kinds.Export) []kinds.Exported {
 			x.Lacks = append(x.Lacks, kinds.Lack{Path: "spec.autolock.enabled", Why: "the managers are locked when they start, and a manifest that says so has to name a sink for the unlock key: state spec.autolock: {enabled: true, escrow: NAME}"})
 		}
 		c.Spec.Autolock = nil
+		withoutOwnRoot(c.Spec.CA, raw(l).TLSInfo.TrustRoot)
 		unusual(&c.Spec)
 		if !in.Whole || len(shape.Flatten(c)) > 0 {
 			x.Object = c
@@ -43,6 +45,18 @@ func export(in kinds.Export) []kinds.Exported {
 		}
 	}
 	return out
+}
+
+// withoutOwnRoot leaves out the swarm's own root, which external CAs sign for by default.
+func withoutOwnRoot(ca *v1.CA, root string) {
+	if ca == nil {
+		return
+	}
+	for i := range ca.ExternalCAs {
+		if e := &ca.ExternalCAs[i]; strings.TrimSpace(e.CACert) == strings.TrimSpace(root) {
+			e.CACert = ""
+		}
+	}
 }
 
 // unusual leaves out the settings that a new swarm has. A setting of 0 stands for the engine's default, except for

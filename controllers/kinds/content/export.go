@@ -7,6 +7,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/moby/moby/api/types/swarm"
+
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -88,6 +90,9 @@ func (x *exporting) lack(path, why string) {
 
 func (x *exporting) exported() kinds.Exported {
 	data, readable := x.shown(x.live)
+	if t := templating(x.live); t != nil && len(t.Options) > 0 {
+		x.lack("spec.templateDriver", "its template driver has options, which the swarm keeps and never reads, so the manifest does not state them")
+	}
 	switch {
 	case !readable:
 		return x.external([]string{
@@ -149,6 +154,17 @@ func (x *exporting) template() string {
 		return o.Spec.TemplateDriver
 	}
 	return ""
+}
+
+// templating returns what a live object says about templates, or nil.
+func templating(l *kinds.Live) *swarm.Driver {
+	switch o := l.Raw.(type) {
+	case *swarm.Config:
+		return o.Spec.Templating
+	case *swarm.Secret:
+		return o.Spec.Templating
+	}
+	return nil
 }
 
 // golang is the only template driver that the engine has. If an object names any other, the command leaves it out: an

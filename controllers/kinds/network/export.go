@@ -44,12 +44,22 @@ func changed(n *network.Summary, automatic func(netip.Prefix) bool) bool {
 
 // chosenOptions returns the options of a network without those that the driver has chosen.
 func chosenOptions(n *network.Summary) map[string]string {
-	options := maps.Clone(n.Options)
-	delete(options, vxlans)
-	if len(options) == 0 {
+	return without(n.Options, vxlans, serial)
+}
+
+// serial is an option that SwarmKit's allocator adds when it asks for addresses one after the other.
+const serial = "com.docker.network.ipam.serial"
+
+// without returns options without those of these names. It returns nil if none is left.
+func without(options map[string]string, names ...string) map[string]string {
+	out := maps.Clone(options)
+	for _, name := range names {
+		delete(out, name)
+	}
+	if len(out) == 0 {
 		return nil
 	}
-	return options
+	return out
 }
 
 func exportOne(in kinds.Export, l *kinds.Live) kinds.Exported {
@@ -71,7 +81,7 @@ func exportOne(in kinds.Export, l *kinds.Live) kinds.Exported {
 // chosenPools returns the pools of a network, without what the swarm chooses by itself. It returns nil if nothing is
 // left.
 func chosenPools(n *network.Summary, automatic func(netip.Prefix) bool) *v1.IPAM {
-	out := &v1.IPAM{Driver: n.IPAM.Driver, Options: n.IPAM.Options}
+	out := &v1.IPAM{Driver: n.IPAM.Driver, Options: without(n.IPAM.Options, serial)}
 	if out.Driver == "default" {
 		out.Driver = ""
 	}
