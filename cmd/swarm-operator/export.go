@@ -52,9 +52,9 @@ A manifest states what differs from the defaults. Some things it does not state:
   labels of nodes        each Node states its own. Without names, export writes a NodeSet for labels that several nodes have
   what is not yours      docker's own networks, the operator's configs and labels, old versions
 
-If a manifest has no field for something, a note on the standard error names the object and what was left out. Notes do not change the
-exit code: export exits 0 if it wrote the manifests, and 2 otherwise. In a directory, it replaces no file that differs unless you give
---force, and it removes none.`,
+If a manifest has no field for something, a note on the standard error names the object and what was left out. An object that no
+manifest can hold is left out, with a note, and all others are exported. Notes do not change the exit code: export exits 0 if it wrote
+the manifests, and 2 otherwise. In a directory, it replaces no file that differs unless you give --force, and it removes none.`,
 		RunE: f.run,
 	}
 	f.eng.register(cmd)
@@ -162,33 +162,44 @@ func (f *exportFlags) stream(cmd *cobra.Command, data []byte) error {
 	return nil
 }
 
-// readBack notes what validate will refuse of manifests. It reads them as validate does, but not from files, because they
-// may hold secrets and are not written yet.
+// readBack notes what validate will refuse of manifests, and leaves out those that would refuse all others with them.
 func readBack(made *export.Manifests) error {
-	if len(made.Files) == 0 {
-		return nil
+	for len(made.Files) > 0 {
+		problems, err := refusalsOf(made)
+		if err != nil {
+			return err
+		}
+		if !made.LeaveOut(problems) {
+			made.Refused(problems)
+			return nil
+		}
 	}
+	return nil
+}
+
+// refusalsOf returns what validate says of manifests. It reads them as validate does, but not from files, because they may
+// hold secrets and are not written yet.
+func refusalsOf(made *export.Manifests) ([]v1.Problem, error) {
 	var packed bytes.Buffer
 	w := zip.NewWriter(&packed)
 	for _, file := range made.Files {
 		to, err := w.CreateHeader(&zip.FileHeader{Name: file.Name, Method: zip.Store})
 		if err != nil {
-			return fmt.Errorf("reading back %s: %w", file.Name, err)
+			return nil, fmt.Errorf("reading back %s: %w", file.Name, err)
 		}
 		if _, err := to.Write(file.Data); err != nil {
-			return fmt.Errorf("reading back %s: %w", file.Name, err)
+			return nil, fmt.Errorf("reading back %s: %w", file.Name, err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("reading the manifests back: %w", err)
+		return nil, fmt.Errorf("reading the manifests back: %w", err)
 	}
 	tree, err := zip.NewReader(bytes.NewReader(packed.Bytes()), int64(packed.Len()))
 	if err != nil {
-		return fmt.Errorf("reading the manifests back: %w", err)
+		return nil, fmt.Errorf("reading the manifests back: %w", err)
 	}
 	_, problems := revisions.NewLoader(nil).Load(tree, ".")
-	made.Refused(problems)
-	return nil
+	return problems, nil
 }
 
 // missing is the error for objects that the swarm does not have.

@@ -32,6 +32,8 @@ type File struct {
 	Data []byte
 	// Manifest is false for the content of a manifest.
 	Manifest bool
+
+	key v1.Key
 }
 
 // Manifests are what was made of a swarm.
@@ -144,6 +146,10 @@ func (w *writing) add(x kinds.Exported) {
 				v1.LeftOut+" stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.")
 		}
 	}
+	if path, is := noText(x.Object); is {
+		w.note(x, path, "it holds bytes that are no text, which no manifest can hold, so the object is not exported")
+		return
+	}
 	w.problems(x, found)
 	for _, l := range x.Live {
 		if source, _, is := kinds.VersionOf(l); is {
@@ -156,7 +162,7 @@ func (w *writing) add(x kinds.Exported) {
 		x.Key.Name = "cluster"
 	}
 	name := w.fileName(dir + kinds.FileName(x.Key.Name))
-	w.out.Files = append(w.out.Files, File{Name: name, Data: render.Manifest(x.Object, marks), Manifest: true})
+	w.out.Files = append(w.out.Files, File{Name: name, Data: render.Manifest(x.Object, marks), Manifest: true, key: x.Key})
 	if x.File != "" {
 		w.out.Files = append(w.out.Files, File{Name: dir + x.File, Data: x.Content})
 	}
@@ -209,6 +215,23 @@ func (w *writing) problems(x kinds.Exported, found []secret) {
 	}
 }
 
+// LeaveOut takes away the manifests that cannot be read back, because one of them would refuse the whole directory. It
+// returns false if there is none.
+func (m *Manifests) LeaveOut(problems []v1.Problem) bool {
+	left := false
+	for _, p := range problems {
+		i := slices.IndexFunc(m.Files, func(f File) bool { return f.Manifest && f.Name == p.File })
+		if p.Holds || i < 0 {
+			continue
+		}
+		n := m.refused(p)
+		n.Object, n.File, n.Message = m.Files[i].key, "", "its manifest cannot be read back, so the object is not exported: "+strings.TrimPrefix(n.Message, why)
+		m.Notes, m.Files = append(m.Notes, n), slices.Delete(m.Files, i, i+1)
+		left = true
+	}
+	return left
+}
+
 // Refused notes what validate says of the manifests after it has read them, unless that is noted already. If only some
 // objects are exported, it may miss the manifests of others.
 func (m *Manifests) Refused(problems []v1.Problem) {
@@ -225,9 +248,10 @@ func (m *Manifests) Refused(problems []v1.Problem) {
 	}
 }
 
+const why = "validate will refuse this, although it runs: "
+
 // refused returns a note of what validate says.
 func (m *Manifests) refused(p v1.Problem) v1.Problem {
-	const why = "validate will refuse this, although it runs: "
 	out := v1.Problem{Object: p.Object, Path: v1.Scrub(p.Path), Message: why + v1.Scrub(p.Message)}
 	secrets := m.secrets[p.Object]
 	if out.Object == (v1.Key{}) {

@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -174,6 +175,7 @@ kind: Service
 metadata: {name: web}
 spec:
   image: app:1
+  replicas: 1
   networks: [host]
 `},
 		{"a network that was never allocated", func(f *fake) {
@@ -296,6 +298,7 @@ kind: Service
 metadata: {name: new}
 spec:
   image: app:1
+  replicas: 1
   configs: [conf]
   secrets:
     - {source: key-0000000004, target: key}
@@ -304,6 +307,7 @@ kind: Service
 metadata: {name: old}
 spec:
   image: app:1
+  replicas: 1
   configs:
     - {source: conf-0000000002, target: /conf}
 note Config/conf-0000000002: it is an older version of what source prod states as Config/conf, and a service still runs with it; so it has its live name here
@@ -375,6 +379,7 @@ spec:
     A: "1"
     B: null
     DB_PASSWORD: !left-out ""
+  replicas: 1
   ports:
     - {target: 80, published: 8080}
 note Service/web: spec.command[1]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
@@ -396,7 +401,7 @@ kind: Service
 metadata: {name: a}
 spec:
   image: app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
-  placement: {platforms: [{os: linux}]}
+  replicas: 1
 -- services/b.yaml
 kind: Service
 metadata: {name: b}
@@ -404,6 +409,7 @@ spec:
   image: app:1
   mode: replicated-job
   replicas: 2
+  maxConcurrent: 2
 `},
 		{"configs whose names say that they are secrets", func(f *fake) {
 			f.config("mysql_root_password", nil, "hunter2\n")
@@ -507,11 +513,12 @@ spec:
     APP_CONFIG: !left-out ""
     MODE: eco
     left-out-3: !left-out ""
+  replicas: 1
 note Service/web: metadata.labels.left-out-2: the name of this entry looks like a secret, so neither the name nor the value is written: this name and !left-out stand in their place, and validate refuses that; --with-secrets writes them
 note Service/web: spec.environment.left-out-3: the name of this entry looks like a secret, so neither the name nor the value is written: this name and !left-out stand in their place, and validate refuses that; --with-secrets writes them
 note Service/web: spec.environment.APP_CONFIG: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 `},
-		{"what validate refuses of a secret that is written", func(f *fake) {
+		{"a secret that is written in an odd form", func(f *fake) {
 			f.service("web", func(s *swarm.ServiceSpec) {
 				s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"redis-cli -a hunter2 ping"}}
 				s.TaskTemplate.ContainerSpec.Hostname = "a b"
@@ -523,8 +530,8 @@ metadata: {name: web}
 spec:
   image: app:1
   hostname: a b
+  replicas: 1
   healthcheck: {test: [redis-cli -a hunter2 ping]}
-note Service/web: spec.healthcheck.test: validate will refuse this, although it runs: holds a value that is not allowed in a manifest
 `},
 		{"subnets of the swarm's own pools that people chose", func(f *fake) {
 			f.cluster()
@@ -587,7 +594,9 @@ spec:
 -- services/b.yaml
 kind: Service
 metadata: {name: b}
-spec: {image: nginx:1.27}
+spec:
+  image: nginx:1.27
+  replicas: 1
 `},
 		// The applied label tells which platforms the operator added to a digest that a manifest stated.
 		{"platforms beside a digest that a manifest stated", func(f *fake) {
@@ -621,36 +630,42 @@ kind: Service
 metadata: {name: added}
 spec:
   image: nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  replicas: 1
   placement: {constraints: [node.role == worker]}
 -- services/added-bare.yaml
 kind: Service
 metadata: {name: added-bare}
 spec:
   image: nginx@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  replicas: 1
   placement: {constraints: [node.role == worker]}
 -- services/of-others.yaml
 kind: Service
 metadata: {name: of-others}
 spec:
   image: nginx@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
-  placement: {constraints: [node.role == worker], platforms: [{os: linux, architecture: arm64}]}
+  replicas: 1
+  placement: {constraints: [node.role == worker]}
 -- services/set-by-others.yaml
 kind: Service
 metadata: {name: set-by-others}
 spec:
   image: nginx@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
-  placement: {constraints: [node.role == worker], platforms: [{os: linux, architecture: arm64}]}
+  replicas: 1
+  placement: {constraints: [node.role == worker]}
 -- services/stated.yaml
 kind: Service
 metadata: {name: stated}
 spec:
   image: nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  replicas: 1
   placement: {constraints: [node.role == worker], platforms: [{os: linux, architecture: arm64}]}
 -- services/stated-bare.yaml
 kind: Service
 metadata: {name: stated-bare}
 spec:
   image: nginx@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  replicas: 1
   placement: {constraints: [node.role == worker], platforms: [{os: linux, architecture: arm64}]}
 `},
 		{"jobs", func(f *fake) {
@@ -678,6 +693,7 @@ metadata: {name: once}
 spec:
   image: app:1
   mode: replicated-job
+  replicas: 1
   maxConcurrent: 3
 -- services/thrice.yaml
 kind: Service
@@ -686,6 +702,7 @@ spec:
   image: app:1
   mode: replicated-job
   replicas: 3
+  maxConcurrent: 3
 `},
 		{"objects with labels that only the operator's own configs have", func(f *fake) {
 			f.service("web", func(s *swarm.ServiceSpec) {
@@ -698,7 +715,9 @@ metadata:
   name: web
   labels:
     a: "1"
-spec: {image: app:1}
+spec:
+  image: app:1
+  replicas: 1
 `},
 		{"networks that a service has in the old way", func(f *fake) {
 			net := f.network("front", nil)
@@ -710,12 +729,15 @@ spec: {image: app:1}
 -- services/alone.yaml
 kind: Service
 metadata: {name: alone}
-spec: {image: app:1}
+spec:
+  image: app:1
+  replicas: 1
 -- services/web.yaml
 kind: Service
 metadata: {name: web}
 spec:
   image: app:1
+  replicas: 1
   networks: [front]
 note Service/alone: Spec.Networks: this release of swarm-operator does not know the setting, so the manifest does not state it
 `},
@@ -729,7 +751,9 @@ note Service/alone: Spec.Networks: this release of swarm-operator does not know 
 -- services/web.yaml
 kind: Service
 metadata: {name: web}
-spec: {image: app:1}
+spec:
+  image: app:1
+  replicas: 1
 note Service/plugin: spec.runtime: its tasks are not containers, and no manifest can state such a service
 note Service/web: TaskTemplate.New: this release of swarm-operator does not know the setting, so the manifest does not state it
 `},
@@ -1174,6 +1198,109 @@ func TestTheNetworkOfTheRoutingMeshIsExportedIfItIsNamed(t *testing.T) {
 	got := text(Of(all.Kinds(), f.index(), Options{Only: []v1.Key{{Kind: v1.KindNetwork, Name: "ingress"}}}))
 	want := "-- networks/ingress.yaml\nkind: Network\nmetadata: {name: ingress}\nspec: {ingress: true}\n"
 	if got != want {
+		t.Errorf("it is exported as\n%s", got)
+	}
+}
+
+// One object that no manifest can hold keeps no other from being exported.
+func TestWhatIsNoTextIsLeftOutAlone(t *testing.T) {
+	var f fake
+	f.service("plain", nil)
+	for name, profile := range map[string]string{"bytes": "{\"a\":\"\xff\"}", "lines": "{\n\"a\":\"\xff\u0001\"\n}"} {
+		f.service(name, func(s *swarm.ServiceSpec) {
+			s.TaskTemplate.ContainerSpec.Privileges = &swarm.Privileges{Seccomp: &swarm.SeccompOpts{Mode: "custom", Profile: []byte(profile)}}
+		})
+	}
+	f.service("words", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Args = []string{"\xff"} })
+	made := Of(all.Kinds(), f.index(), Options{})
+	if len(made.Files) != 1 || made.Files[0].Name != "services/plain.yaml" {
+		t.Errorf("it is exported as\n%s", text(made))
+	}
+	notes := map[string]bool{}
+	for _, n := range made.Notes {
+		notes[n.String()] = true
+	}
+	const why = "it holds bytes that are no text, which no manifest can hold, so the object is not exported"
+	for _, want := range []string{
+		"Service/bytes: spec.privileges.seccomp.profile: " + why, "Service/lines: spec.privileges.seccomp.profile: " + why, "Service/words: " + why,
+	} {
+		if !notes[want] {
+			t.Errorf("there is no note %q: %v", want, made.Notes)
+		}
+	}
+}
+
+// A manifest that cannot be read back is left out, because it would refuse all others with it.
+func TestWhatCannotBeReadBackIsLeftOut(t *testing.T) {
+	var f fake
+	f.service("db", nil)
+	f.service("web", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Env = []string{"DB_PASSWORD=hunter2"} })
+	made := Of(all.Kinds(), f.index(), Options{Secrets: true})
+	holds := []v1.Problem{{File: "services/web.yaml", Message: "is wrong", Holds: true}, {File: "services/other.yaml", Message: "cannot be read"}}
+	if made.LeaveOut(holds) || len(made.Files) != 2 {
+		t.Errorf("a problem that holds one object leaves out\n%s", text(made))
+	}
+	if !made.LeaveOut([]v1.Problem{{File: "services/web.yaml", Line: 3, Message: "is no YAML: hunter2"}}) || len(made.Files) != 1 || made.Files[0].Name != "services/db.yaml" {
+		t.Errorf("it is exported as\n%s", text(made))
+	}
+	const want = "Service/web: its manifest cannot be read back, so the object is not exported: holds a value that is not allowed in a manifest"
+	if len(made.Notes) != 1 || made.Notes[0].String() != want {
+		t.Errorf("the notes are %v", made.Notes)
+	}
+}
+
+// Options of a template driver are kept by the swarm and read by nobody.
+func TestOptionsOfTemplateDriversAreNoted(t *testing.T) {
+	var f fake
+	f.config("conf", nil, "a")
+	f.secret("key", nil)
+	driver := &swarm.Driver{Name: "golang", Options: map[string]string{"a": "1"}}
+	f.lists[v1.KindConfig][0].Raw.(*swarm.Config).Spec.Templating = driver
+	f.lists[v1.KindSecret][0].Raw.(*swarm.Secret).Spec.Templating = driver
+	notes := map[v1.Key]int{}
+	for _, n := range Of(all.Kinds(), f.index(), Options{}).Notes {
+		if strings.Contains(n.Message, "its template driver has options") {
+			notes[n.Object]++
+		}
+	}
+	if want := map[v1.Key]int{{Kind: v1.KindConfig, Name: "conf"}: 1, {Kind: v1.KindSecret, Name: "key"}: 1}; !maps.Equal(notes, want) {
+		t.Errorf("the notes are %v", notes)
+	}
+}
+
+// Engines write the option, and nobody states it.
+func TestTheSerialOptionOfEnginesIsLeftOut(t *testing.T) {
+	var f fake
+	f.cluster()
+	f.network("front", func(n *network.Summary) {
+		n.Options["com.docker.network.ipam.serial"] = "true"
+		n.IPAM.Options = map[string]string{"com.docker.network.ipam.serial": "true"}
+	})
+	if got, want := text(Of(all.Kinds(), f.index(), Options{})), "-- networks/front.yaml\nkind: Network\nmetadata: {name: front}\n"; got != want {
+		t.Errorf("it is exported as\n%s", got)
+	}
+}
+
+// External CAs sign for the swarm's root unless they say otherwise.
+func TestTheSwarmsOwnRootIsNoSetting(t *testing.T) {
+	var f fake
+	f.cluster()
+	c := f.lists[v1.KindCluster][0].Raw.(*swarm.ClusterInfo)
+	c.TLSInfo.TrustRoot = "the root\n"
+	c.Spec.CAConfig.ExternalCAs = []*swarm.ExternalCA{{Protocol: "cfssl", URL: "https://a", CACert: "the root"}, {Protocol: "cfssl", URL: "https://b", CACert: "another root"}}
+	got := text(Of(all.Kinds(), f.index(), Options{}))
+	if strings.Contains(got, "the root") || !strings.Contains(got, "caCert: another root") {
+		t.Errorf("it is exported as\n%s", got)
+	}
+}
+
+// Sizes are in the largest unit that is exact.
+func TestSizesAreInUnits(t *testing.T) {
+	var f fake
+	f.service("web", func(s *swarm.ServiceSpec) {
+		s.TaskTemplate.Resources = &swarm.ResourceRequirements{Limits: &swarm.Limit{MemoryBytes: 512 << 20}, Reservations: &swarm.Resources{MemoryBytes: 1<<22 + 1}}
+	})
+	if got := text(Of(all.Kinds(), f.index(), Options{})); !strings.Contains(got, "memory: 512MiB") || !strings.Contains(got, "memory: 4194305") {
 		t.Errorf("it is exported as\n%s", got)
 	}
 }
