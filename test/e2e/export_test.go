@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
 // byAPI makes a small swarm as people make them with the API: a stack's service with a config, a secret and a volume of
@@ -82,6 +85,40 @@ func TestASwarmIsExportedAndMadeAgain(t *testing.T) {
 		}
 	}
 	other.want(0, "diff", "--host", other.host(), "--source", dir)
+}
+
+// What people write by mistake and SwarmKit takes is exported, validate takes it, and nothing differs.
+func TestOddServicesAreTakenAndExported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	net, conf, key := w.createNetwork("front", nil), w.createConfig("conf", "a"), w.createSecret("key", "b")
+	for i, odd := range generate.Odds {
+		s := cliService(fmt.Sprintf("odd-%d", i), "app:1")
+		s.EndpointSpec, s.TaskTemplate.Networks = nil, []swarm.NetworkAttachmentConfig{{Target: net}}
+		*s.Mode.Replicated.Replicas = 0 // some of them start no task on engines
+		c := s.TaskTemplate.ContainerSpec
+		c.Configs = []*swarm.ConfigReference{{ConfigID: conf, ConfigName: "conf", File: &swarm.ConfigReferenceFileTarget{Name: "/conf", UID: "0", GID: "0", Mode: 0o444}}}
+		c.Secrets = []*swarm.SecretReference{{SecretID: key, SecretName: "key", File: &swarm.SecretReferenceFileTarget{Name: "key", UID: "0", GID: "0", Mode: 0o444}}}
+		odd.Change(&s)
+		w.createService(s, false)
+	}
+	dir := w.path("manifests")
+	w.want(0, "export", "--host", w.host(), "--to", dir)
+	w.want(0, "validate", "--source", dir)
+	w.want(0, "diff", "--host", w.host(), "--source", dir)
+	other := newWorld(t, size{1, 0})
+	other.createSecret("key", "b")
+	for _, of := range []string{"nodes", "nodesets", "cluster.yaml"} {
+		if err := os.RemoveAll(filepath.Join(dir, of)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other.want(0, "apply", "--host", other.host(), "--source", dir)
+	again := other.path("again")
+	other.want(0, "export", "--host", other.host(), "--to", again)
+	if d := cmp.Diff(filesOf(t, filepath.Join(dir, "services")), filesOf(t, filepath.Join(again, "services"))); d != "" {
+		t.Errorf("what is made of the export (-exported +made):\n%s", d)
+	}
 }
 
 func filesOf(t *testing.T, dir string) map[string]string {

@@ -2,7 +2,9 @@ package laws
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +87,7 @@ func exports(t *rapid.T) {
 	w.settle(t, all1)
 	if !managed {
 		w.byNobody()
+		w.oddServices(t)
 		w.src.Name = "another"
 	}
 	if rapid.Bool().Draw(t, "nodes") {
@@ -125,6 +128,33 @@ func exports(t *rapid.T) {
 	made.Files = slices.DeleteFunc(made.Files, func(f export.File) bool { return strings.HasPrefix(f.Name, "node") || f.Name == "cluster.yaml" })
 	if d := cmp.Diff(string(made.Stream()), string(again.Stream())); d != "" {
 		t.Fatalf("another swarm that was made of the manifests is exported otherwise (-first +other):\n%s", d)
+	}
+}
+
+// oddServices changes services into forms that nobody writes on purpose and that engines take.
+func (w *world) oddServices(t *rapid.T) {
+	for _, key := range slices.SortedFunc(maps.Keys(w.Objects), v1.Key.Compare) {
+		live, is := w.Objects[key].Raw.(*swarm.Service)
+		if !is || live.Spec.TaskTemplate.ContainerSpec == nil {
+			continue
+		}
+		odd := *live
+		spec, err := json.Marshal(live.Spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		odd.Spec = swarm.ServiceSpec{}
+		if err := json.Unmarshal(spec, &odd.Spec); err != nil {
+			t.Fatal(err)
+		}
+		for _, form := range generate.Odds {
+			if rapid.IntRange(0, 3).Draw(t, form.Name) == 0 {
+				form.Change(&odd.Spec)
+			}
+		}
+		if err := w.PutService(&odd); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
