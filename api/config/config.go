@@ -28,6 +28,10 @@ type Configuration struct {
 	// InsecureEngines is true to use engines that manifests name at tcp:// without TLS. Whoever is on the way can read join
 	// tokens, and with them join the swarm. Default false.
 	InsecureEngines bool `json:"insecureEngines,omitempty" flag:"insecure-engines"`
+	// EngineSockets are patterns of sockets of the operator's own host that manifests may name as engines with unix://, such
+	// as /run/engines/*: * is any text, ? is any character. Without it the operator does not touch any of them, because a
+	// manifest could find out what exists on that host, and send calls to it. Default: none.
+	EngineSockets []string `json:"engineSockets,omitempty" flag:"engine-sockets"`
 	// HTTP is how the operator answers.
 	HTTP HTTP `json:"http,omitzero"`
 	// Log is what the operator logs.

@@ -3,6 +3,7 @@ package v1
 import (
 	"cmp"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -70,7 +71,8 @@ type NodeSpec struct {
 
 // EngineEndpoint is the address of an engine, in the form that docker clients use.
 type EngineEndpoint struct {
-	// Host is unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST.
+	// Host is unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST. A PATH is one of the operator's own host, so the operator
+	// uses it only if --engine-sockets allows it.
 	Host string `json:"host"`
 	// TLS is the name of the files for TLS with a tcp:// host, which tls: of the operator's configuration defines. If
 	// omitted, the operator does not use such a host, because it would send join tokens in clear, unless it runs with
@@ -169,6 +171,17 @@ func (e *EngineEndpoint) Listen() string { return cmp.Or(e.ListenAddr, "0.0.0.0"
 func (e *EngineEndpoint) InClear() bool {
 	scheme, _, _ := strings.Cut(e.Host, "://")
 	return scheme != "unix" && scheme != "ssh" && e.TLS == ""
+}
+
+// MayUse reports whether an operator may use the engine, as far as it is at a socket of the operator's own host. allowed are
+// patterns of the paths that manifests may name. A path that is not in its shortest form is not allowed: it may lead to
+// another place than the pattern does.
+func (e *EngineEndpoint) MayUse(allowed []string) bool {
+	socket, is := strings.CutPrefix(e.Host, "unix://")
+	if !is {
+		return true
+	}
+	return path.IsAbs(socket) && path.Clean(socket) == socket && slices.ContainsFunc(allowed, func(p string) bool { return MatchText(p, socket) })
 }
 
 // Gone reports whether the node should not be in the swarm.

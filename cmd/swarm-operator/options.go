@@ -173,21 +173,42 @@ type engineFlags struct {
 	logLevel, logFormat        string
 	// insecure allows engines at tcp:// without TLS, and probe any engine, if only manifests name them.
 	insecure, probe bool
+	// sockets are patterns of sockets of this host that manifests may name as engines.
+	sockets socketPatterns
 	// reads is true for a command that only reads. It asks no engine that only manifests name unless probe is set.
 	reads bool
 }
 
 // registerStated adds the flags about engines that manifests name. reads is true for a command that only reads.
 func (f *engineFlags) registerStated(cmd *cobra.Command, reads bool) {
-	registerInsecure(cmd, &f.insecure)
+	registerAllowed(cmd, &f.insecure, &f.sockets)
 	if f.reads = reads; reads {
 		cmd.Flags().BoolVar(&f.probe, "probe-engines", false, "connect to the engines that manifests name, if no other engine is named, to find a manager among them")
 	}
 }
 
-func registerInsecure(cmd *cobra.Command, to *bool) {
-	cmd.Flags().BoolVar(to, "insecure-engines", false, "use engines that manifests name at tcp:// without TLS; whoever is on the way can read join tokens, and with them join the swarm")
+// registerAllowed adds the flags about which engines that manifests name an operator uses.
+func registerAllowed(cmd *cobra.Command, insecure *bool, sockets *socketPatterns) {
+	cmd.Flags().Var(sockets, "engine-sockets", "`pattern` of sockets of this host that manifests may name as engines with unix://, such as '/run/engines/*'; may be given again (default: none)")
+	cmd.Flags().BoolVar(insecure, "insecure-engines", false, "use engines that manifests name at tcp:// without TLS; whoever is on the way can read join tokens, and with them join the swarm")
 }
+
+// socketPatterns is the value of a flag that may be given again.
+type socketPatterns []string
+
+// Set adds a pattern. One that matches no path is refused.
+func (s *socketPatterns) Set(text string) error {
+	if !path.IsAbs(text) || path.Clean(text) != text {
+		return fmt.Errorf("%q is not an absolute path in its shortest form, such as /run/engines/*", text)
+	}
+	*s = append(*s, text)
+	return nil
+}
+
+func (s *socketPatterns) String() string { return strings.Join(*s, " ") }
+
+// Type is the name of the type in help.
+func (s *socketPatterns) Type() string { return "stringArray" }
 
 func (f *engineFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
@@ -238,7 +259,7 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	if f.reads && !f.probe {
 		return nil, unprobed(nodes)
 	}
-	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Named: may, Engine: o, Init: init && problem == "", Insecure: f.insecure})
+	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Named: may, Engine: o, Init: init && problem == "", Insecure: f.insecure, Sockets: f.sockets})
 	if init && errors.Is(err, bootstrap.ErrNone) {
 		return nil, fmt.Errorf("%w, and the operator makes no swarm from manifests with a problem: %s", bootstrap.ErrNone, problem)
 	}

@@ -274,7 +274,7 @@ func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.
 		}),
 		Policy: decide.Policy{
 			CommandsOnly: f.budgets.consents.commandsOnly(), Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
-			Observe: observes, Follow: true, Self: f.self(), Digests: f.digests, InsecureEngines: f.eng.insecure, Placing: f.guards.Placing(),
+			Observe: observes, Follow: true, Self: f.self(), Digests: f.digests, InsecureEngines: f.eng.insecure, EngineSockets: f.eng.sockets, Placing: f.guards.Placing(),
 		},
 	}), s.board, s.metrics, s.log, time.Now)
 	s.shown.Store(loop)

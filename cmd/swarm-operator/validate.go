@@ -17,6 +17,7 @@ import (
 func newValidate() *cobra.Command {
 	var src sourceFlags
 	var insecure bool
+	var sockets socketPatterns
 	var out output
 	var consents consentsFlag
 	cmd := &cobra.Command{
@@ -51,9 +52,7 @@ sink, a root of a CA or a file for TLS that the configuration does not define.`,
 			for _, text := range said.Wrong {
 				problems = append(problems, v1.Problem{Message: text})
 			}
-			if !insecure {
-				set.Notices = append(set.Notices, inClear(set)...)
-			}
+			set.Notices = append(set.Notices, unusedEngines(set, insecure, sockets)...)
 			if is := configurationOf(cmd); is.data != nil {
 				set.Notices = append(set.Notices, undefined(set, is.file)...)
 			}
@@ -68,26 +67,32 @@ sink, a root of a CA or a file for TLS that the configuration does not define.`,
 	}
 	src.register(cmd, true)
 	src.guarded(cmd)
-	registerInsecure(cmd, &insecure)
+	registerAllowed(cmd, &insecure, &sockets)
 	consents.register(cmd)
 	out.register(cmd, "output format")
 	vocabulary{source: &src.location}.register(cmd)
 	return cmd
 }
 
-// inClear returns a notice for each engine that an operator uses only with --insecure-engines.
-func inClear(set manifests.Set) (out []v1.Problem) {
+// unusedEngines returns a notice for each engine that an operator uses only with --insecure-engines or --engine-sockets.
+func unusedEngines(set manifests.Set, insecure bool, sockets []string) (out []v1.Problem) {
 	const path = "spec.engine.host"
 	for _, e := range set.Entries {
 		n, is := e.Object.(*v1.Node)
-		if !is || n.Spec.Engine == nil || !n.Spec.Engine.InClear() || set.Held[e.Key()] != "" {
+		if !is || n.Spec.Engine == nil || set.Held[e.Key()] != "" {
+			continue
+		}
+		var why string
+		switch {
+		case n.Spec.Engine.InClear() && !insecure:
+			why = "has no TLS, so an operator uses this engine only with --insecure-engines; state spec.engine.tls, or reach the engine by ssh://"
+		case !n.Spec.Engine.MayUse(sockets):
+			why = "is a socket of the operator's host, so an operator uses this engine only if --engine-sockets allows it; or reach the engine by ssh:// or tcp://"
+		default:
 			continue
 		}
 		at := e.Position(path)
-		out = append(out, v1.Problem{
-			File: at.File, Line: at.Line, Object: e.Key(), Path: path,
-			Message: "has no TLS, so an operator uses this engine only with --insecure-engines; state spec.engine.tls, or reach the engine by ssh://",
-		})
+		out = append(out, v1.Problem{File: at.File, Line: at.Line, Object: e.Key(), Path: path, Message: why})
 	}
 	return out
 }

@@ -41,6 +41,8 @@ type Options struct {
 	// Insecure says whether to ask engines at tcp:// without TLS. All that they are sent, and the secrets of a swarm
 	// that is worked through one of them, can be read on the way.
 	Insecure bool
+	// Sockets are patterns of sockets of the operator's host that manifests may name. Others are not touched.
+	Sockets []string
 }
 
 // ErrNone says that none of the engines is in a swarm, and that Init would have made one.
@@ -51,6 +53,14 @@ type insecure string
 
 func (e insecure) Error() string {
 	return fmt.Sprintf("%s has no TLS; state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines", string(e))
+}
+
+// local is the error of an engine that was not asked, because it is at a socket of the operator's host that manifests may not
+// name. It is the same whether the socket exists or not.
+type local string
+
+func (e local) Error() string {
+	return fmt.Sprintf("%s is a socket of the operator's host, which no manifest may use unless --engine-sockets allows it; state it there, or reach the engine by ssh:// or tcp://", string(e))
 }
 
 // Found is the engine to talk to.
@@ -134,6 +144,10 @@ func look(ctx context.Context, nodes []*v1.Node, o Options) []sight {
 			seen[i].err = insecure(n.Spec.Engine.Host)
 			continue
 		}
+		if !n.Spec.Engine.MayUse(o.Sockets) {
+			seen[i].err = local(n.Spec.Engine.Host)
+			continue
+		}
 		all.Go(rescue.Clean(func() {
 			ctx, cancel := context.WithTimeout(ctx, answer)
 			defer cancel()
@@ -163,9 +177,10 @@ func sameSwarm(nodes []*v1.Node, seen []sight, first int) error {
 func notBare(nodes []*v1.Node, seen []sight) string {
 	var why []string
 	for i, s := range seen {
-		_, unasked := errors.AsType[insecure](s.err)
+		_, clear := errors.AsType[insecure](s.err)
+		_, here := errors.AsType[local](s.err)
 		switch key := "Node/" + nodes[i].Metadata.Name; {
-		case unasked:
+		case clear, here:
 			why = append(why, fmt.Sprintf("the engine of %s was not asked, because %v", key, s.err))
 		case s.err != nil:
 			why = append(why, fmt.Sprintf("the engine of %s does not answer: %v", key, s.err))

@@ -3,7 +3,9 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,6 +55,7 @@ func TestWhatKeepsASwarmFromBeingMade(t *testing.T) {
 		{"one tries to join", []sight{bare("a"), in(swarm.LocalNodeStatePending, "")}, "the engine of Node/b is in a swarm already (pending)"},
 		{"one has an error", []sight{bare("a"), in(swarm.LocalNodeStateError, "no certificate")}, "the engine of Node/b is in a swarm already (error no certificate)"},
 		{"one is locked", []sight{bare("a"), in(swarm.LocalNodeStateLocked, "")}, "the engine of Node/b is locked; docker swarm unlock opens it"},
+		{"one is a socket that may not be used", []sight{bare("a"), {err: local("unix:///run/docker.sock")}}, "the engine of Node/b was not asked, because unix:///run/docker.sock is a socket of the operator's host, which no manifest may use unless --engine-sockets allows it; state it there, or reach the engine by ssh:// or tcp://"},
 		{"one may not be asked", []sight{bare("a"), {err: insecure("tcp://b:2375")}}, "the engine of Node/b was not asked, because tcp://b:2375 has no TLS; state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines"},
 		{"one has another name", []sight{bare("a"), bare("a")}, "the engine of Node/b calls itself a: a Node has the name that its engine has"},
 		{"nothing is known of its state", []sight{bare("a"), {about: engine.About{Name: "b"}}}, "the engine of Node/b is in a swarm already ()"},
@@ -112,6 +115,41 @@ func TestEnginesInClearAreNotAsked(t *testing.T) {
 	_, err = Manager(ctx, Options{Nodes: []*v1.Node{node("a", v1.RoleManager, secure)}, Named: named, Init: true})
 	if err == nil || strings.Contains(err.Error(), "was not asked") || !strings.Contains(err.Error(), "nowhere.pem") || asked.Load() != before {
 		t.Errorf("without its CA: %d connections, and %v", asked.Load()-before, err)
+	}
+}
+
+// A socket of the operator's host gets no connection unless the options allow it, and the error is the same whether there
+// is one.
+func TestSocketsThatAreNotAllowedAreNotTouched(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "e.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var asked atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked.Add(1)
+			_ = c.Close()
+		}
+	}()
+	said := func(path string, allowed ...string) string {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, err := Manager(ctx, Options{Nodes: []*v1.Node{node("a", v1.RoleManager, &v1.EngineEndpoint{Host: "unix://" + path})}, Init: true, Sockets: allowed})
+		return strings.ReplaceAll(fmt.Sprint(err), path, "PATH")
+	}
+	there, gone := said(path), said(path+"x")
+	if there != gone || !strings.Contains(there, "was not asked, because unix://PATH is a socket of the operator's host") || asked.Load() != 0 {
+		t.Errorf("%d connections:\n%s\n%s", asked.Load(), there, gone)
+	}
+	if got := said(path, filepath.Dir(path)+"/*"); !strings.Contains(got, "does not answer") || asked.Load() == 0 {
+		t.Errorf("if it is allowed: %d connections, and %s", asked.Load(), got)
 	}
 }
 

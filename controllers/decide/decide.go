@@ -45,6 +45,8 @@ type Policy struct {
 	Digests *digests.Digests
 	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
 	InsecureEngines bool
+	// EngineSockets are patterns of sockets of the operator's host that manifests may name as engines.
+	EngineSockets []string
 	// Placing are the names of node labels that guardrails make services ask for. They are given to no node that is
 	// only known by what it says of itself.
 	Placing []string
@@ -329,7 +331,7 @@ func (d *Decider) Decide(run *Decision) {
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: run.Given,
 		CommandsOnly: d.CommandsOnly, Files: !d.Worktree && strings.HasPrefix(run.InForce.Hash, git.FilesPrefix), Observe: d.Observe,
-		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines, OwnOnly: run.OwnOnly,
+		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines, EngineSockets: d.EngineSockets, OwnOnly: run.OwnOnly,
 	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
 	d.writeDown(run)
 	d.remember(run)

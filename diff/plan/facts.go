@@ -183,6 +183,8 @@ type Policy struct {
 	AskRewritten bool
 	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
 	InsecureEngines bool
+	// EngineSockets are patterns of sockets of the operator's host that manifests may name as engines.
+	EngineSockets []string
 	// OwnOnly has the guardrail that forbids to take an object over that the source did not make, for each object that has
 	// one.
 	OwnOnly map[v1.Key]string

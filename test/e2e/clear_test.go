@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -164,4 +165,42 @@ func TestReadingConnectsToNoEngineThatOnlyGitNames(t *testing.T) {
 	w.want(0, "diff", "--source", r.Dir, "--host", host)
 	w.want(2, "diff", "--source", r.Dir, "--probe-engines") // the manager is not asked, and the other one is none
 	w.want(0, "status", "--source", r.Dir, "--probe-engines", "--insecure-engines")
+}
+
+// A manifest may name any socket of the operator's host. None is touched before the operator's side allows it, and the answers
+// are the same whether it exists.
+func TestNoSocketThatGitNamesIsTouchedUnlessItIsAllowed(t *testing.T) {
+	t.Parallel()
+	w := bare(t, 2)
+	p := w.proxyTo("blank-2")
+	gone := "unix://" + w.path("gone.sock")
+	refused := []string{"SWARM_OPERATOR_ENGINE_SOCKETS=" + w.path("other") + "/*"}
+	texts := map[string]string{}
+	for _, host := range []string{p.Host(), gone} {
+		r := w.repo("socket-"+filepath.Base(host), map[string]string{"a.yaml": blank(2, "host: '"+host+"'", "role: manager")})
+		for _, args := range [][]string{{"validate"}, {"diff", "--probe-engines"}, {"status", "--probe-engines"}, {"apply"}} {
+			out := w.cliEnv(refused, append(args, "--source", r.Dir)...)
+			w.contains(args[0], out.errs, "is a socket of the operator's host", "--engine-sockets")
+			text := strings.ReplaceAll(strings.ReplaceAll(out.String(), host, "HOST"), r.Dir, "DIR")
+			if before, known := texts[args[0]]; known && before != text {
+				t.Errorf("%s tells a socket that exists from one that does not:\n%s\n%s", args[0], before, text)
+			}
+			texts[args[0]] = text
+		}
+	}
+	if calls := p.Calls(); len(calls) > 0 {
+		t.Errorf("the engine was asked:\n%s", lines(calls))
+	}
+
+	// In a swarm that exists, the node does not join, and the step is refused for good.
+	manager := blank(1, w.unix("blank-1"), "role: manager")
+	r := w.repo("socket", map[string]string{"a.yaml": manager})
+	w.want(0, "apply", "--source", r.Dir)
+	r.commit("one more", map[string]string{"b.yaml": blank(2, "host: '"+p.Host()+"'", "role: worker")})
+	out := w.cliEnv(refused, "apply", "--source", r.Dir, "--host", w.swarm.Host("blank-1"))
+	w.contains("apply", out.out, "Node/blank-2  (engine-socket, never) its engine is at "+p.Host()+", a socket of the operator's host")
+	if calls := p.Calls(); out.code != 1 || len(calls) > 0 {
+		t.Errorf("apply ended with %d, and the engine was asked:\n%s", out.code, lines(calls))
+	}
+	w.want(0, "apply", "--source", r.Dir, "--host", w.swarm.Host("blank-1"))
 }

@@ -116,10 +116,11 @@ func (w *world) proxyTo(node string) *harness.Proxy {
 	return p
 }
 
-// env returns the environment of every process. It takes nothing from the person who runs the tests. The home, where
+// env returns the environment of every process. It takes nothing from the person who runs the tests. Manifests may name any
+// socket, because engines of tests have no other address. The home, where
 // it keeps temporary files, is removed with the test, even if the process was killed.
 func (w *world) env(more ...string) []string {
-	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home, "SWARM_OPERATOR_CONFIG=" + w.path("operator.yaml"), fmt.Sprintf("SWARM_OPERATOR_TEST_PACE=%d", pace())}, more...)
+	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home, "SWARM_OPERATOR_CONFIG=" + w.path("operator.yaml"), "SWARM_OPERATOR_ENGINE_SOCKETS=/*", fmt.Sprintf("SWARM_OPERATOR_TEST_PACE=%d", pace())}, more...)
 }
 
 // result is how a command ended.

@@ -6,7 +6,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-const guardInsecureEngine = "insecure-engine"
+const (
+	guardInsecureEngine = "insecure-engine"
+	guardEngineSocket   = "engine-socket"
+)
 
 // insecure refuses a step that uses a node's own engine by TCP without TLS, unless the operator may do so.
 func insecure(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
@@ -22,6 +25,16 @@ func insecure(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
 		return []plan.Refusal{s.Refusal(plan.Never, "its engine would be asked to leave at %s, which has no TLS: %s; or run docker swarm leave on it", e.Host, ways)}
 	}
 	return []plan.Refusal{s.Refusal(plan.Never, "the join token would go to %s in clear, because it has no TLS: %s", e.Host, ways)}
+}
+
+// socket refuses a step that uses a node's own engine at a socket of the operator's host, unless the operator may. It does not
+// look whether the socket exists, and says nothing of that.
+func socket(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
+	e := engineOf(s)
+	if e == nil || e.MayUse(p.EngineSockets) {
+		return nil
+	}
+	return []plan.Refusal{s.Refusal(plan.Never, "its engine is at %s, a socket of the operator's host, which no manifest may use unless --engine-sockets allows it: state it there, or reach the engine by ssh:// or tcp://", e.Host)}
 }
 
 // engineOf returns the engine that a step uses, because the node joins or leaves the swarm there, or is

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,7 +39,7 @@ func TestNothingGoesToAnEngineInClear(t *testing.T) {
 		"joins by TLS":                    {clear, "ops", false, false, false, "", "; it joins through " + clear},
 		"joins by TLS with files of its":  {clear, "other", false, false, false, "", "; it joins through " + clear},
 		"joins by ssh":                    {safe, "", false, false, false, "", "; it joins through " + safe},
-		"joins by a socket":               {"unix:///run/a.sock", "", false, false, false, "", "; it joins through unix:///run/a.sock"},
+		"joins by a socket":               {"unix:///run/engines/a.sock", "", false, false, false, "", "; it joins through unix:///run/engines/a.sock"},
 		"leaves in clear":                 {clear, "", true, false, false, "its engine would be asked to leave at tcp://10.0.0.4:2375, which has no TLS: state spec.engine.tls, ", ""},
 		"leaves in clear by a name":       {"tcp://node-4:2375", "", true, false, false, "or run docker swarm leave on it", ""},
 		"leaves in clear, and may":        {clear, "", true, false, true, "", "it leaves the swarm through " + clear},
@@ -59,7 +61,7 @@ func TestNothingGoesToAnEngineInClear(t *testing.T) {
 			default:
 				changes = []diff.Change{{Op: diff.Create, Key: key, Want: wanted(c.host, c.tls, "")}}
 			}
-			p := plan.Build(changes, plan.Facts{APIVersion: "1.50"}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets(), InsecureEngines: c.insecure}, swarm.Part(), plan.Part{Guards: Kind().Guards})
+			p := plan.Build(changes, plan.Facts{APIVersion: "1.50"}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets(), InsecureEngines: c.insecure, EngineSockets: []string{"/run/engines/*"}}, swarm.Part(), plan.Part{Guards: Kind().Guards})
 			if c.refused != "" {
 				if len(p.Steps) != 0 || len(p.Refused) != 1 || p.Refused[0].Guard != guardInsecureEngine || p.Refused[0].Class != plan.Never || !strings.Contains(p.Refused[0].Why, c.refused) || !p.Held() {
 					t.Errorf("the plan is\n%s", p.Text(nil))
@@ -70,6 +72,43 @@ func TestNothingGoesToAnEngineInClear(t *testing.T) {
 				t.Errorf("the plan is\n%s", p.Text(nil))
 			}
 		})
+	}
+}
+
+// A socket is one of the operator's host. Manifests name only those that the operator's side allows, whatever the step, and
+// the refusal does not say whether there is one.
+func TestNoSocketOfTheOperatorsHostIsUsedUnlessItIsAllowed(t *testing.T) {
+	key := v1.Key{Kind: v1.KindNode, Name: "a"}
+	exists := filepath.Join(t.TempDir(), "a.sock")
+	if err := os.WriteFile(exists, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		host    string
+		allowed []string
+		refused bool
+	}{
+		{"unix:///var/run/docker.sock", nil, true},
+		{"unix://" + exists, nil, true},
+		{"unix://" + exists + "x", nil, true},
+		{"unix:///run/engines/a.sock", []string{"/run/engine/*", "/run/engines"}, true},
+		{"unix:///run/engines/../docker.sock", []string{"/run/engines/*"}, true},
+		{"unix://run/engines/a.sock", []string{"*"}, true},
+		{"unix:///run/engines/a.sock", []string{"/x", "/run/engines/*"}, false},
+		{"unix:///run/engines/a.sock", []string{"/run/engines/?.sock"}, false},
+		{"ssh://ops@10.0.0.4", nil, false},
+	} {
+		want := &diff.State{Key: key, Partial: true, Value: &v1.Node{Spec: v1.NodeSpec{Engine: &v1.EngineEndpoint{Host: c.host}}}}
+		for _, s := range []plan.Step{
+			{Op: diff.Create, Key: key, Change: diff.Change{Op: diff.Create, Key: key, Want: want}},
+			{Op: diff.Update, Key: key, Change: diff.Change{Key: key, Want: want}, Origin: plan.OriginLeaves},
+			{Op: diff.Update, Key: key, Change: diff.Change{Key: key, Want: want}, Origin: plan.OriginRecognises},
+		} {
+			got := socket(s, plan.Facts{}, plan.Policy{EngineSockets: c.allowed})
+			if refused := len(got) == 1 && got[0].Class == plan.Never && got[0].Why == "its engine is at "+c.host+", a socket of the operator's host, which no manifest may use unless --engine-sockets allows it: state it there, or reach the engine by ssh:// or tcp://"; refused != c.refused || len(got) > 0 && !refused {
+				t.Errorf("%s, allowed %q: %+v", c.host, c.allowed, got)
+			}
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ func Kind() kinds.Kind {
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
 		},
-		Planning: kinds.Planning{Guards: []plan.Guard{{Name: guardInsecureEngine, Check: plan.Each(insecure)}}},
+		Planning: kinds.Planning{Guards: []plan.Guard{{Name: guardInsecureEngine, Check: plan.Each(insecure)}, {Name: guardEngineSocket, Check: plan.Each(socket)}}},
 		Store: kinds.Store{
 			Events:  "node",
 			List:    list,
