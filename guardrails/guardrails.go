@@ -27,7 +27,7 @@ type Manifest struct {
 	// Defaults are what the source states for the policies of all its objects.
 	Defaults v1.DefaultPolicy
 	// States returns the paths at which the manifest states a field, by its path without indexes, in the form of
-	// config.OneForm. nil means that it states none.
+	// v1.OneForm. nil means that it states none.
 	States func(path string) []string
 	// Theirs reports whether an object is others': the source does not state it, or states it with external: true.
 	Theirs func(v1.Key) bool
@@ -149,27 +149,8 @@ func matchesAll(patterns []string, text string) bool {
 	})
 }
 
-// match is like path.Match, but * matches a / too, and no other character than ? has a meaning.
-func match(pattern, text string) bool {
-	p, t := 0, 0
-	star, from := -1, 0 // the last *, and where the text that it stands for ends
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0:
-			from++
-			p, t = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
-}
+// match reports whether a pattern matches a text.
+func match(pattern, text string) bool { return v1.MatchText(pattern, text) }
 
 // any checks what is true of every kind.
 func (c *checking) any() {
@@ -182,8 +163,10 @@ func (c *checking) any() {
 		if kind != key.Kind || c.of.States == nil {
 			continue
 		}
-		for _, stated := range c.of.States(config.OneForm(kind, at)) {
-			c.add("fields", stated, "must not be stated")
+		for _, path := range c.spelled(v1.OneForm(kind, at)) {
+			for _, stated := range c.of.States(path) {
+				c.add("fields", stated, "must not be stated")
+			}
 		}
 		if stated := c.byDefault(at); stated != "" {
 			c.add("fields", stated, "must not be stated, and .swarm-operator.yaml states it for all objects")

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
@@ -18,6 +17,7 @@ var looksAt = map[string]map[string][]string{
 		"labels.prefixes": {"metadata.labels", "spec.containerLabels"},
 		"images":          {"spec.image"},
 		"mounts":          {"spec.mounts"},
+		"mounts.binds":    {"spec.credentialSpec"},
 
 		"containers.capabilities":    {"spec.capAdd"},
 		"containers.drop":            {"spec.capDrop", "spec.capAdd"},
@@ -39,9 +39,11 @@ var looksAt = map[string]map[string][]string{
 		"resources.cpus":      {"spec.resources.limits.cpus"},
 		"resources.pids":      {"spec.resources.limits.pids"},
 		"external.networks":   {"spec.networks"},
-		"external.configs":    {"spec.configs", "spec.credentialSpec.config"},
+		"external.configs":    {"spec.configs", "spec.credentialSpec"},
 		"external.secrets":    {"spec.secrets"},
 		"external.volumes":    {"spec.mounts"},
+
+		"outside.credentialSpecs": {"spec.credentialSpec"},
 	},
 	v1.KindNetwork: {
 		"labels.prefixes":        {"metadata.labels"},
@@ -67,7 +69,7 @@ func (c *checking) ignored() {
 		part, _, _ := strings.Cut(rule, ".")
 		seen := slices.Concat(fields[rule], fields[part], c.named(rule, key.Kind))
 		for i, path := range policy.IgnoreDifferences {
-			one := config.OneForm(key.Kind, path)
+			one := v1.OneForm(key.Kind, path)
 			if slices.ContainsFunc(seen, func(field string) bool { return c.hides(rule, field, one) }) {
 				c.add(rule, fmt.Sprintf("policy.ignoreDifferences[%d]", i), "%s must not be ignored, because the rule does not see what the object has there", path)
 			}
@@ -78,6 +80,8 @@ func (c *checking) ignored() {
 // named returns the fields that a rule names itself.
 func (c *checking) named(rule, kind string) (out []string) {
 	switch {
+	case rule == "mounts.types" && kind == v1.KindService && noBinds(c.rules.Mounts):
+		out = append(out, "spec.credentialSpec")
 	case rule == "labels.required" && kind == v1.KindService:
 		for _, name := range c.rules.Labels.Required {
 			out = append(out, v1.PathKey("metadata.labels", name))
@@ -85,7 +89,7 @@ func (c *checking) named(rule, kind string) (out []string) {
 	case rule == "fields":
 		for _, text := range c.rules.Fields {
 			of, path, _ := strings.Cut(text, " ")
-			path = config.OneForm(kind, path)
+			path = v1.OneForm(kind, path)
 			if i := strings.IndexByte(path, '['); i >= 0 && strings.HasPrefix(path[i:], "[]") { // a list, and no key of a map
 				path = path[:i]
 			}
@@ -100,6 +104,7 @@ func (c *checking) named(rule, kind string) (out []string) {
 // hides reports whether a rule about a field does not see all of it if a path is ignored. A label whose name is allowed may
 // be ignored. So may replicas, which stay as they are if a manifest leaves them out.
 func (c *checking) hides(rule, field, path string) bool {
+	field, path = oneSpelling(field), oneSpelling(path)
 	name, one := labelOf(field, path)
 	if rule == "labels.prefixes" && one && slices.ContainsFunc(c.rules.Labels.Prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
 		return false

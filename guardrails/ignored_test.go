@@ -23,7 +23,7 @@ var seen = map[string]string{
 	"placement.require": "spec.placement", "placement.forbid": "spec.placement", "placement.notGlobal": "spec.mode",
 	"resources.memory": "spec.resources.limits.memory", "resources.cpus": "spec.resources", "resources.pids": "spec.resources.limits",
 	"external.networks": "spec.networks", "external.configs": "spec.configs", "external.secrets": "spec.secrets", "external.volumes": "spec.mounts",
-	"outside.secretDrivers": "spec.driver",
+	"outside.secretDrivers": "spec.driver", "outside.credentialSpecs": "spec.credentialSpec",
 }
 
 var blind = []string{
@@ -94,6 +94,12 @@ func TestWhatMayBeIgnored(t *testing.T) {
 		{"a required label with points, without quotes", "labels: {required: [team.b]}", ignoring("kind: Service\nmetadata: {name: web, labels: {team.b: a}}\nspec: {image: nginx}", "metadata.labels.team.b"), "policy.ignoreDifferences[0]"},
 		{"a required label in quotes that it does not need", "labels: {required: [team]}", ignoring("kind: Service\nmetadata: {name: web, labels: {team: a}}\nspec: {image: nginx}", `metadata.labels["team"]`), "policy.ignoreDifferences[0]"},
 		{"swap that the node may have in any amount", "resources: {memory: 1GiB}", ignoring(service("resources: {limits: {memory: 1GiB}}"), "spec.resources.memorySwap"), "policy.ignoreDifferences[0]"},
+		{"a parameter of the kernel in another spelling", "fields: [Service spec.sysctls.net.ipv4.ip_forward]", ignoring(service(""), `spec.sysctls["net/ipv4/ip_forward"]`), "policy.ignoreDifferences[0]"},
+		{"another parameter of the kernel", "fields: [Service spec.sysctls.net.ipv4.ip_forward]", ignoring(service(""), "spec.sysctls.net.ipv4.tcp_syncookies"), ""},
+		{"a limit in capital letters", "fields: [Service spec.ulimits.nofile]", ignoring(service(""), "spec.ulimits.NOFILE"), "policy.ignoreDifferences[0]"},
+		{"an account of the node", "mounts: {types: [volume]}", ignoring(service(""), "spec.credentialSpec"), "policy.ignoreDifferences[0]"},
+		{"an account of the node, where binds are allowed", "mounts: {types: [bind]}", ignoring(service(""), "spec.credentialSpec"), ""},
+		{"an account of the node, if configs of others are listed", "external: {configs: []}", ignoring(service(""), "spec.credentialSpec.file"), "policy.ignoreDifferences[0]"},
 		{"the driver, by which a network has to be encrypted", "networks: {encrypted: true}", ignoring("kind: Network\nspec: {driver: weave}", "spec.driver"), "policy.ignoreDifferences[0]"},
 		{"the labels of a network", "labels: {prefixes: [shop.]}", ignoring("kind: Network", "metadata.labels"), "policy.ignoreDifferences[0]"},
 		{"a node keeps what its manifest does not state", "nodes: {roles: [worker]}\nlabels: {prefixes: []}", ignoring("kind: Node\nspec: {role: worker}", "spec.role", "spec.labels"), ""},

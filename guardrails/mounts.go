@@ -10,8 +10,50 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// sockets are where engines and containerd listen. /var/run is /run on most machines.
-var sockets = []string{"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock", "/run/docker", "/var/run/docker", "/run/containerd", "/var/run/containerd"}
+// sockets are where engines and what runs containers for them listen, and directories where they keep sockets. A * is any
+// one name. What is below /var/run is below /run, as on most machines.
+var sockets = []string{
+	"/run/docker.sock", "/run/docker", "/run/snap.docker", "/var/snap/docker", "/run/host-services", "/run/guest-services",
+	"/run/containerd/containerd.sock", "/run/containerd", "/run/k3s/containerd/containerd.sock", "/run/k3s", "/var/snap/microk8s/common/run",
+	"/run/podman/podman.sock", "/run/podman", "/run/crio/crio.sock", "/run/crio", "/run/buildkit/buildkitd.sock", "/run/buildkit",
+	"/run/cri-dockerd.sock", "/run/dockershim.sock", "/run/balena-engine.sock",
+	"/run/user/*/docker.sock", "/run/user/*/docker", "/run/user/*/containerd", "/run/user/*/podman", "/run/user/*/buildkit",
+}
+
+// homes are how directories of users end that Docker Desktop and engines of users keep the socket in.
+var homes = []string{"/.docker", "/.docker/run", "/.docker/desktop"}
+
+// socketNames are names of such sockets, wherever they are.
+var socketNames = []string{
+	"docker.sock", "docker.sock.raw", "docker.proxy.sock", "containerd.sock", "containerd.sock.ttrpc", "podman.sock", "crio.sock",
+	"buildkitd.sock", "cri-dockerd.sock", "dockershim.sock", "balena-engine.sock",
+}
+
+// Where a path is, from a socket.
+const (
+	elsewhere = iota
+	above
+	there
+	beneath
+)
+
+// from says where a path is from a socket.
+func from(socket, name string) int {
+	parts := func(p string) []string { return strings.FieldsFunc(p, func(r rune) bool { return r == '/' }) }
+	s, n := parts(socket), parts(name)
+	for i := range min(len(s), len(n)) {
+		if s[i] != "*" && s[i] != n[i] {
+			return elsewhere
+		}
+	}
+	switch {
+	case len(n) < len(s):
+		return above
+	case len(n) > len(s):
+		return beneath
+	}
+	return there
+}
 
 // links are directories below which the kernel has links to any directory of the node, such as /proc/self/root. A bind of
 // /proc itself follows none of them.
@@ -22,18 +64,26 @@ var open = []string{"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"}
 
 // socketAt says how a path of a node leads to the socket of an engine. It returns "" if it does not.
 func socketAt(name string) string {
-	name = path.Clean(name)
+	if name = path.Clean(name); name == "/var/run" || strings.HasPrefix(name, "/var/run/") {
+		name = strings.TrimPrefix(name, "/var")
+	}
 	const root = ", and whoever can write to that is root on the node"
-	switch below := func(dir string) bool { return strings.HasPrefix(name, dir+"/") }; {
+	below := func(dir string) bool { return strings.HasPrefix(name, dir+"/") }
+	is := func(where int) bool {
+		return slices.ContainsFunc(sockets, func(s string) bool { return from(s, name) == where })
+	}
+	switch {
 	case slices.Contains(open, name), slices.ContainsFunc(links, below):
 		return "leads below /proc, where links reach every file of the node, the socket of the engine too"
-	case name == "/", slices.ContainsFunc(sockets, func(s string) bool { return strings.HasPrefix(s, name+"/") }):
+	case is(above):
 		return "has the socket of the engine or of containerd in it" + root
-	case slices.Contains(sockets, name) && strings.HasSuffix(name, ".sock"):
+	case is(there) && strings.HasSuffix(name, ".sock"):
 		return "is the socket of the engine or of containerd" + root
-	case slices.Contains(sockets, name), slices.ContainsFunc(sockets, below):
+	case is(there), is(beneath):
 		return "is where the engine or containerd keeps its sockets" + root
-	case path.Base(name) == "docker.sock":
+	case slices.ContainsFunc(homes, func(end string) bool { return strings.HasSuffix(name, end) }):
+		return "may have the socket of the engine of a user in it, and whoever can write to that has the power of that user on the node"
+	case slices.Contains(socketNames, path.Base(name)):
 		return "has the name of the socket of the engine" + root
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
@@ -112,8 +113,8 @@ func (c *checking) nodeSet(s *v1.NodeSet) {
 }
 
 func (c *checking) cluster(o *v1.Cluster) {
-	if r := c.rules.Nodes; r != nil && r.Managers > 0 && o.Spec.Managers != nil && o.Spec.Managers.Count > r.Managers {
-		c.add("nodes.managers", "spec.managers.count", "%d is more than %d", o.Spec.Managers.Count, r.Managers)
+	if r, m := c.rules.Nodes, o.Spec.Managers; r != nil && m != nil {
+		c.managers(r, m)
 	}
 	r := c.rules.Outside
 	if r == nil {
@@ -126,8 +127,35 @@ func (c *checking) cluster(o *v1.Cluster) {
 	if a := o.Spec.Autolock; a != nil && a.Escrow != "" {
 		c.oneOf("outside.sinks", "spec.autolock.escrow", r.Sinks, a.Escrow)
 	}
-	if ca := o.Spec.CA; ca != nil && ca.Signing != "" {
-		c.oneOf("outside.authorities", "spec.ca.signing", r.Authorities, ca.Signing)
+	if o.Spec.CA != nil {
+		c.authorities(r.Authorities, o.Spec.CA)
+	}
+}
+
+// managers checks how many managers there are to be, and who. Nodes become managers and workers by that, without a manifest
+// that states their role.
+func (c *checking) managers(r *config.NodeRules, m *v1.Managers) {
+	for _, role := range []string{v1.RoleManager, v1.RoleWorker} {
+		if r.Roles != nil && !matches(r.Roles, role) {
+			c.add("nodes.roles", "spec.managers", "must not be stated, because it gives nodes the role %s, which is not allowed; allowed: %s", role, list(r.Roles))
+			break
+		}
+	}
+	if r.Managers != nil && m.Count > *r.Managers {
+		c.add("nodes.managers", "spec.managers.count", "%d is more than %d", m.Count, *r.Managers)
+	}
+}
+
+// authorities checks who signs certificates of nodes: whoever does can make managers.
+func (c *checking) authorities(allowed []string, ca *v1.CA) {
+	const rule = "outside.authorities"
+	if ca.Signing != "" {
+		c.oneOf(rule, "spec.ca.signing", allowed, ca.Signing)
+	}
+	for i, external := range ca.ExternalCAs {
+		if allowed != nil && !matchesEngine(allowed, external.URL) {
+			c.add(rule, at("spec.ca.externalCAs", i, "url"), "%q is not allowed; allowed: %s", external.URL, list(allowed))
+		}
 	}
 }
 

@@ -100,8 +100,8 @@ func (c *checking) container(s *v1.ServiceSpec) {
 	if r.ReadOnly && !s.ReadOnly {
 		c.add("containers.readOnly", "spec.readOnly", "true must be stated")
 	}
-	if h := s.Healthcheck; r.Healthcheck && !s.Job() && (h == nil || h.Disable || len(h.Test) == 0 || h.Test[0] == "NONE") {
-		c.add("containers.healthcheck", "spec.healthcheck", "a health check must be stated")
+	if r.Healthcheck && !s.Job() && !checksHealth(s.Healthcheck) {
+		c.add("containers.healthcheck", "spec.healthcheck", "a health check with a command in test must be stated")
 	}
 	if s.Logging != nil && s.Logging.Driver != "" {
 		c.oneOf("containers.logDrivers", "spec.logging.driver", r.LogDrivers, s.Logging.Driver)
@@ -109,6 +109,12 @@ func (c *checking) container(s *v1.ServiceSpec) {
 	if r.Confined {
 		c.confined(s.Privileges)
 	}
+}
+
+// checksHealth reports whether a health check runs a command. Without one the image's own may count, or none, and an empty
+// command of the shell always succeeds.
+func checksHealth(h *v1.Healthcheck) bool {
+	return h != nil && !h.Disable && len(h.Test) > 1 && h.Test[0] != "NONE" && strings.TrimSpace(h.Test[1]) != ""
 }
 
 func (c *checking) confined(p *v1.Privileges) {
@@ -205,10 +211,7 @@ func (c *checking) uses(s *v1.ServiceSpec) {
 	for i, m := range s.Secrets {
 		c.external("secrets", v1.KindSecret, m.Source, c.theirs(v1.KindSecret, m.Source), at("spec.secrets", i, "source"))
 	}
-	if s.CredentialSpec != nil && s.CredentialSpec.Config != "" {
-		name := s.CredentialSpec.Config
-		c.external("configs", v1.KindConfig, name, c.theirs(v1.KindConfig, name), "spec.credentialSpec.config")
-	}
+	c.credentials(s.CredentialSpec)
 	for i, m := range s.Mounts {
 		here := at("spec.mounts", i, "source")
 		if name := m.ClusterVolume(); name != "" {
@@ -217,6 +220,38 @@ func (c *checking) uses(s *v1.ServiceSpec) {
 			c.anyVolume(m.Source, here)
 		}
 	}
+}
+
+// credentials checks the account that a service has. A file and a value of the registry are the node's own.
+func (c *checking) credentials(s *v1.CredentialSpec) {
+	if s == nil {
+		return
+	}
+	if s.Config != "" {
+		c.external("configs", v1.KindConfig, s.Config, c.theirs(v1.KindConfig, s.Config), "spec.credentialSpec.config")
+	}
+	const rule, at = "outside.credentialSpecs", "spec.credentialSpec."
+	var allowed []string
+	if r := c.rules.Outside; r != nil {
+		allowed = r.CredentialSpecs
+	}
+	for _, of := range []struct{ field, name string }{{"file", s.File}, {"registry", s.Registry}} {
+		text := of.field + "://" + of.name
+		switch {
+		case of.name == "":
+		case allowed == nil && c.ownAccounts():
+			c.add(rule, at+of.field, "%q is not allowed: it is an account that the node has; state the ones that may be used in %s", text, rule)
+		default:
+			c.oneOf(rule, at+of.field, allowed, text)
+		}
+	}
+}
+
+// ownAccounts reports whether services may only have accounts that the source states, unless the others are listed: a rule
+// says which configs of others they may use, or which files of nodes.
+func (c *checking) ownAccounts() bool {
+	e, m := c.rules.External, c.rules.Mounts
+	return e != nil && e.Configs != nil || m != nil && (m.Binds != nil || noBinds(m))
 }
 
 // anyVolume checks a group of cluster volumes, or a source with a template.
@@ -235,39 +270,37 @@ func (c *checking) resources(s *v1.ServiceSpec) {
 	if s.Resources != nil {
 		limits = s.Resources.Limits
 	}
-	limit := func(name string, is, most int64, shown, mostShown fmt.Stringer) {
-		switch at := "spec.resources.limits." + name; {
-		case most == 0:
-		case is == 0:
-			c.add("resources."+name, at, "must be stated, as %s or less", mostShown)
-		case is < 0:
-			c.add("resources."+name, at, "%s is no limit; state %s or less", shown, mostShown)
-		case is > most:
-			c.add("resources."+name, at, "%s is more than %s", shown, mostShown)
-		}
-	}
-	limit("memory", int64(limits.Memory), int64(r.Memory), limits.Memory, r.Memory)
-	limit("cpus", int64(limits.CPUs), int64(r.CPUs), limits.CPUs, r.CPUs)
-	limit("pids", limits.Pids, r.Pids, number(limits.Pids), number(r.Pids))
+	limit(c, "memory", limits.Memory, r.Memory)
+	limit(c, "cpus", limits.CPUs, r.CPUs)
+	limit(c, "pids", limits.Pids, r.Pids)
 	c.swap(r, s.Resources)
-	if r.Replicas > 0 && s.Replicas != nil && *s.Replicas > r.Replicas {
-		c.add("resources.replicas", "spec.replicas", "%d is more than %d", *s.Replicas, r.Replicas)
+	if r.Replicas != nil && s.Replicas != nil && *s.Replicas > *r.Replicas {
+		c.add("resources.replicas", "spec.replicas", "%d is more than %d", *s.Replicas, *r.Replicas)
+	}
+}
+
+// limit checks a limit against the most that it may be. nil means that there is no rule about it.
+func limit[T ~int64](c *checking, name string, is T, most *T) {
+	switch rule, at := "resources."+name, "spec.resources.limits."+name; {
+	case most == nil:
+	case is == 0:
+		c.add(rule, at, "must be stated, as %v or less", *most)
+	case is < 0:
+		c.add(rule, at, "%v is no limit; state %v or less", is, *most)
+	case is > *most:
+		c.add(rule, at, "%v is more than %v", is, *most)
 	}
 }
 
 // swap checks the swap beside the memory. The engine allows as much of it as of memory if a service does not state it.
 func (c *checking) swap(r *config.ResourceRules, of *v1.Resources) {
-	if r.Memory == 0 || of == nil || of.MemorySwap == nil {
+	if r.Memory == nil || of == nil || of.MemorySwap == nil {
 		return
 	}
 	switch swap := *of.MemorySwap; {
 	case swap < 0:
-		c.add("resources.memory", "spec.resources.memorySwap", "%s is no limit; state %s or less", swap, r.Memory)
-	case v1.Bytes(swap) > r.Memory:
-		c.add("resources.memory", "spec.resources.memorySwap", "%s is more than %s", swap, r.Memory)
+		c.add("resources.memory", "spec.resources.memorySwap", "%s is no limit; state %s or less", swap, *r.Memory)
+	case v1.Bytes(swap) > *r.Memory:
+		c.add("resources.memory", "spec.resources.memorySwap", "%s is more than %s", swap, *r.Memory)
 	}
 }
-
-type number int64
-
-func (n number) String() string { return strconv.FormatInt(int64(n), 10) }

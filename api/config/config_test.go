@@ -87,7 +87,7 @@ func TestValues(t *testing.T) {
 	file := config.Configuration{
 		Sources: []config.Source{{Location: "src", RepairAfter: &hour, Budgets: config.Budgets{Restarts: &three}}},
 		Engine:  config.Engine{Verify: &yes},
-		HTTP:    config.HTTP{Listen: &none, CAFile: "/ca", Limits: config.HTTPLimits{Connections: &three}}, InsecureEngines: true,
+		HTTP:    config.HTTP{Listen: &none, CAFile: "/ca", Limits: config.HTTPLimits{Connections: &three}}, InsecureEngines: true, EngineSockets: []string{"/a", "/b/*"},
 		Instance: "a", Show: []string{"A", "b.*"},
 		Flags: map[string]string{"color": "never"},
 	}
@@ -97,7 +97,7 @@ func TestValues(t *testing.T) {
 	}
 	want := []string{
 		`sources[0].location: --source ["src"]`, `sources[0].repairAfter: --repair-after ["1h"]`, `sources[0].budgets.restarts: --max-restarts ["3"]`,
-		`show: --show ["A" "b.*"]`, `engine.verify: --tlsverify ["true"]`, `insecureEngines: --insecure-engines ["true"]`, `http.listen: --listen [""]`,
+		`show: --show ["A" "b.*"]`, `engine.verify: --tlsverify ["true"]`, `insecureEngines: --insecure-engines ["true"]`, `engineSockets: --engine-sockets ["/a" "/b/*"]`, `http.listen: --listen [""]`,
 		`http.caFile: --http-ca ["/ca"]`, `http.limits.connections: --http-max-connections ["3"]`, `instance: --instance ["a"]`, `flags.color: --color ["never"]`,
 	}
 	if !slices.Equal(got, want) {
@@ -204,8 +204,17 @@ func TestValidateGuardrails(t *testing.T) {
 		{"ports backwards", config.Guardrails{Ports: &config.PortRules{Published: []string{"90-80"}}}, `ports.published[0]: "90-80" is not a port, nor a range such as 8000-8999`},
 		{"a port that is none", config.Guardrails{Ports: &config.PortRules{Published: []string{"0"}}}, `ports.published[0]: "0" is not a port, nor a range such as 8000-8999`},
 		{"a subnet that is none", config.Guardrails{Networks: &config.NetworkRules{Subnets: []string{"10.0.0.0"}}}, `networks.subnets[0]: "10.0.0.0" is not an address range such as 10.0.0.0/8`},
-		{"processes below zero", config.Guardrails{Resources: &config.ResourceRules{Pids: -1}}, `resources.pids: -1 is negative; state the most that is allowed, or remove this line`},
-		{"managers below zero", config.Guardrails{Nodes: &config.NodeRules{Managers: -1}}, `nodes.managers: -1 is negative; state the most that is allowed, or remove this line`},
+		{"processes below zero", config.Guardrails{Resources: &config.ResourceRules{Pids: new(int64(-1))}}, "resources.pids: -1 is no maximum; state the most that is allowed, which is more than 0, or remove this line"},
+		{"managers below zero", config.Guardrails{Nodes: &config.NodeRules{Managers: new(-1)}}, "nodes.managers: -1 is no maximum; state the most that is allowed, which is more than 0, or remove this line"},
+		{"no processes", config.Guardrails{Resources: &config.ResourceRules{Pids: new(int64)}}, "resources.pids: 0 is no maximum; state the most that is allowed, which is more than 0, or remove this line"},
+		{"no memory", config.Guardrails{Resources: &config.ResourceRules{Memory: new(v1.Bytes)}}, "resources.memory: 0 is no maximum; state the most that is allowed, which is more than 0, or remove this line"},
+		{"no CPUs", config.Guardrails{Resources: &config.ResourceRules{CPUs: new(v1.CPUs)}}, "resources.cpus: 0 is no maximum; state the most that is allowed, which is more than 0, or remove this line"},
+		{"no replicas", config.Guardrails{Resources: &config.ResourceRules{Replicas: new(uint64)}}, "resources.replicas: 0 is no maximum; state the most that is allowed, which is more than 0, or remove this line"},
+		{"no managers", config.Guardrails{Nodes: &config.NodeRules{Managers: new(int)}}, "nodes.managers: 0 is no maximum; state the most that is allowed, which is more than 0, or remove this line"},
+		{"the least of each", config.Guardrails{Resources: &config.ResourceRules{Memory: new(v1.Bytes(1)), CPUs: new(v1.CPUs(1)), Pids: new(int64(1)), Replicas: new(uint64(1))}, Nodes: &config.NodeRules{Managers: new(1)}}, ""},
+		{"a pattern of tags", config.Guardrails{Images: &config.ImageRules{NoTags: []string{"latest", "*-dev"}}}, `images.noTags[1]: "*-dev" is not a tag, such as latest; patterns have no meaning here`},
+		{"an exception for a pattern", config.Guardrails{Kinds: []string{"Service"}, Exceptions: []config.Exception{{Object: "Service/*", Rules: []string{"kinds"}, Until: "2027-01-31", Reason: "x"}}}, `exceptions[0].object: "Service/*" is a pattern, and an exception is for one object: state KIND/NAME, one exception for each object`},
+		{"an exception for names of one length", config.Guardrails{Kinds: []string{"Service"}, Exceptions: []config.Exception{{Object: "Service/web-?", Rules: []string{"kinds"}, Until: "2027-01-31", Reason: "x"}}}, `exceptions[0].object: "Service/web-?" is a pattern, and an exception is for one object: state KIND/NAME, one exception for each object`},
 		{"a role that is none", config.Guardrails{Nodes: &config.NodeRules{Roles: []string{"managers"}}}, `nodes.roles[0]: "managers" is not one of manager, worker; did you mean manager?`},
 		{"engines", config.Guardrails{Nodes: &config.NodeRules{Engines: []string{"unix:///run/*", "tcp://10.0.*:2376", "ssh://ops@*", "ssh://[fd00::*]:22"}}}, ""},
 		{"an engine at any address", config.Guardrails{Nodes: &config.NodeRules{Engines: []string{"*"}}}, `nodes.engines[0]: "*" is not a pattern of unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST[:PORT]`},
@@ -238,42 +247,10 @@ func TestWhichRulesAreStated(t *testing.T) {
 	}{
 		"nothing":          {config.Guardrails{Mode: "warn", Exceptions: []config.Exception{{}}, Images: &config.ImageRules{}}, ""},
 		"lists":            {config.Guardrails{Kinds: []string{}, Mounts: &config.MountRules{Binds: []string{}, Types: []string{"volume"}}}, "kinds mounts.types mounts.binds"},
-		"yes, sizes, most": {config.Guardrails{Containers: &config.ContainerRules{NotRoot: true}, Resources: &config.ResourceRules{Memory: 1, Pids: 1}}, "containers.notRoot resources.memory resources.pids"},
+		"yes, sizes, most": {config.Guardrails{Containers: &config.ContainerRules{NotRoot: true}, Resources: &config.ResourceRules{Memory: new(v1.Bytes(1)), Pids: new(int64(1))}}, "containers.notRoot resources.memory resources.pids"},
 	} {
 		if got := strings.Join(c.file.Stated(), " "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-}
-
-func TestOneForm(t *testing.T) {
-	for _, c := range []struct{ kind, path, want string }{
-		{"Service", "spec.user", "spec.user"},
-		{"Service", "spec", "spec"},
-		{"Service", "metadata.labels", "metadata.labels"},
-		{"Service", "metadata.labels.a", "metadata.labels.a"},
-		{"Service", `metadata.labels["a"]`, "metadata.labels.a"},
-		{"Service", "metadata.labels.a.b/c", `metadata.labels["a.b/c"]`},
-		{"Service", `metadata.labels["a.b/c"]`, `metadata.labels["a.b/c"]`},
-		{"Service", `metadata.labels["a\"]b"]`, `metadata.labels["a\"]b"]`},
-		{"Service", "spec.ulimits.nofile.soft", "spec.ulimits.nofile.soft"},
-		{"Service", `spec.ulimits["no.file"].soft`, `spec.ulimits["no.file"].soft`},
-		{"Service", "spec.ulimits.no.file", `spec.ulimits["no.file"]`},
-		{"Service", "spec.mounts[].volume.driverOpts.a.b", `spec.mounts[].volume.driverOpts["a.b"]`},
-		{"Service", "spec.mounts[/data].volume.labels.a.b", `spec.mounts[/data].volume.labels["a.b"]`},
-		{"Service", "spec.mounts[0].source", "spec.mounts[0].source"},
-		{"Service", "spec.mounts[/data", "spec.mounts[/data"},
-		{"Service", "spec.mounts.source", "spec.mounts.source"},
-		{"Service", "spec.users.a.b", "spec.users.a.b"},
-		{"Service", "spec.sysctls[a.b]", "spec.sysctls[a.b]"},
-		{"Service", "spec.sysctls.", "spec.sysctls."},
-		{"Service", `spec.sysctls["a`, `spec.sysctls["a`},
-		{"Service", "spec.sysctls[", "spec.sysctls["},
-		{"Service", "", ""},
-		{"Pod", "spec.labels.a.b", "spec.labels.a.b"},
-	} {
-		if got := config.OneForm(c.kind, c.path); got != c.want {
-			t.Errorf("%s %s: %s, want %s", c.kind, c.path, got, c.want)
 		}
 	}
 }

@@ -30,13 +30,14 @@ type Guardrails struct {
 	Networks *NetworkRules `json:"networks,omitempty"`
 	// Placement are rules about where tasks run.
 	Placement *PlacementRules `json:"placement,omitempty"`
-	// Resources are rules about what tasks may use.
+	// Resources are rules about what tasks may use. Each is more than 0.
 	Resources *ResourceRules `json:"resources,omitempty"`
 	// External are the objects of others that the source may use.
 	External *ExternalRules `json:"external,omitempty"`
 	// Nodes are rules about nodes, and about which ones are managers.
 	Nodes *NodeRules `json:"nodes,omitempty"`
-	// Outside are the entries of the operator's configuration, and the plugins of the managers, that manifests may name.
+	// Outside are the entries of the operator's configuration, the plugins of the managers, and the accounts of the nodes,
+	// that manifests may name.
 	Outside *OutsideRules `json:"outside,omitempty"`
 	// Policies are rules about policy: of objects.
 	Policies *PolicyRules `json:"policies,omitempty"`
@@ -79,8 +80,9 @@ type MountRules struct {
 	// mount it too.
 	ReadOnlyBinds bool `json:"readOnlyBinds,omitempty"`
 	// NoDockerSocket is true if nobody may mount the socket of an engine or of containerd, a directory that it is in, a
-	// named pipe, or what is below /proc, where links lead to any directory. It looks at paths, and not at links that a
-	// service makes in a directory that it can write to: state binds as well.
+	// named pipe, or what is below /proc, where links lead to any directory. It knows where Docker, containerd, k3s, Podman,
+	// CRI-O and BuildKit listen, for root and for users, and the names of their sockets anywhere. It looks at paths, and not
+	// at links that a service makes in a directory that it can write to: state binds as well.
 	NoDockerSocket bool `json:"noDockerSocket,omitempty"`
 	// Volumes are patterns of names of volumes. If a name has a template, a pattern must match whatever it becomes.
 	Volumes []string `json:"volumes,omitempty"`
@@ -104,7 +106,7 @@ type ContainerRules struct {
 	NoNewPrivileges bool `json:"noNewPrivileges,omitempty"`
 	// ReadOnly is true if services must state readOnly: true.
 	ReadOnly bool `json:"readOnly,omitempty"`
-	// Healthcheck is true if services that are not jobs must state a health check.
+	// Healthcheck is true if services that are not jobs must state a health check with a command in test.
 	Healthcheck bool `json:"healthcheck,omitempty"`
 	// LogDrivers are the log drivers that services may state.
 	LogDrivers []string `json:"logDrivers,omitempty"`
@@ -150,17 +152,17 @@ type PlacementRules struct {
 	NotGlobal bool `json:"notGlobal,omitempty"`
 }
 
-// ResourceRules are rules about what tasks may use.
+// ResourceRules are rules about what tasks may use. Each is 1 or more, because 0 is no limit to the swarm.
 type ResourceRules struct {
 	// Memory is the most that limits.memory may be. A service must then state it. memorySwap may be no more than this
 	// either.
-	Memory v1.Bytes `json:"memory,omitempty"`
+	Memory *v1.Bytes `json:"memory,omitempty"`
 	// CPUs is the most that limits.cpus may be. A service must then state it.
-	CPUs v1.CPUs `json:"cpus,omitempty"`
+	CPUs *v1.CPUs `json:"cpus,omitempty"`
 	// Pids is the most that limits.pids may be. A service must then state it, and -1 is no limit.
-	Pids int64 `json:"pids,omitempty"`
+	Pids *int64 `json:"pids,omitempty"`
 	// Replicas is the most that replicas may be.
-	Replicas uint64 `json:"replicas,omitempty"`
+	Replicas *uint64 `json:"replicas,omitempty"`
 }
 
 // ExternalRules are patterns of names of objects of others: the source uses them, and does not state them, or states them
@@ -184,7 +186,8 @@ type NodeRules struct {
 	Names []string `json:"names,omitempty"`
 	// NoSets is true if the source may state no NodeSet, which could match any node.
 	NoSets bool `json:"noSets,omitempty"`
-	// Roles are the roles that may be stated: manager, worker.
+	// Roles are the roles that may be stated: manager, worker. spec.managers of the Cluster gives nodes both, so it may be
+	// stated only if both are listed.
 	Roles []string `json:"roles,omitempty"`
 	// NoRemoval is true if no node may be removed: no presence: absent and no removeDownAfter.
 	NoRemoval bool `json:"noRemoval,omitempty"`
@@ -193,20 +196,26 @@ type NodeRules struct {
 	// points, such as 10.0.*, matches IPv4 addresses only, and one in brackets, such as [fd00::*], IPv6 addresses only.
 	Engines []string `json:"engines,omitempty"`
 	// Managers is the most that spec.managers.count of the Cluster may be.
-	Managers int `json:"managers,omitempty"`
+	Managers *int `json:"managers,omitempty"`
 }
 
-// OutsideRules are names of what is outside the swarm: entries of the operator's configuration, and plugins of the managers.
+// OutsideRules are names of what is outside the swarm: entries of the operator's configuration, plugins of the managers,
+// and accounts that nodes have.
 type OutsideRules struct {
 	// Sinks are sinks that manifests may name.
 	Sinks []string `json:"sinks,omitempty"`
-	// Authorities are roots of the CA that manifests may name.
+	// Authorities are roots of the CA that manifests may name, and patterns of the URLs of external CAs that they may state,
+	// such as https://ca.example.com/*. Scheme, host, port and path are each matched as those of nodes.engines are.
 	Authorities []string `json:"authorities,omitempty"`
 	// TLS are TLS files that manifests may name.
 	TLS []string `json:"tls,omitempty"`
 	// SecretDrivers are patterns of plugins that may supply the content of secrets. If it is not stated and
 	// external.secrets is, none is allowed, because a plugin may supply secrets of others.
 	SecretDrivers []string `json:"secretDrivers,omitempty"`
+	// CredentialSpecs are patterns of what spec.credentialSpec of services may name of the node: file://NAME for a file in
+	// the directory of its engine, registry://NAME for a value of its registry. If it is not stated, and external.configs,
+	// mounts.binds or mounts.types without bind is, none is allowed, because that is an account of others on the node.
+	CredentialSpecs []string `json:"credentialSpecs,omitempty"`
 }
 
 // PolicyRules are rules about policy: of objects.
@@ -220,7 +229,7 @@ type PolicyRules struct {
 
 // Exception is an object for which some rules do not count.
 type Exception struct {
-	// Object is KIND/NAME.
+	// Object is KIND/NAME, of one object. A pattern is refused: state one exception for each object.
 	Object string `json:"object"`
 	// Rules are names of rules, such as images.digest. The name of a part, such as images, stands for all of its rules.
 	Rules []string `json:"rules"`

@@ -3,9 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,13 +64,7 @@ func isRule(name string) bool {
 	return slices.ContainsFunc(RuleNames(), func(r string) bool { return r == name || strings.HasPrefix(r, name+".") })
 }
 
-var types = map[string]reflect.Type{
-	v1.KindCluster: reflect.TypeFor[v1.Cluster](), v1.KindConfig: reflect.TypeFor[v1.Config](), v1.KindNetwork: reflect.TypeFor[v1.Network](),
-	v1.KindNode: reflect.TypeFor[v1.Node](), v1.KindNodeSet: reflect.TypeFor[v1.NodeSet](), v1.KindSecret: reflect.TypeFor[v1.Secret](),
-	v1.KindService: reflect.TypeFor[v1.Service](), v1.KindVolume: reflect.TypeFor[v1.Volume](),
-}
-
-var allKinds = slices.Sorted(maps.Keys(types))
+var allKinds = v1.ManifestKinds()
 
 // Validate returns everything that is wrong with the file.
 func (g *Guardrails) Validate() []v1.Problem {
@@ -87,8 +81,8 @@ func (g *Guardrails) Validate() []v1.Problem {
 			ps.add(element("fields", i), "%q is not KIND PATH, such as Service spec.user", field)
 			continue
 		}
-		if ps.kind(element("fields", i), kind); types[kind] != nil {
-			if why := unknownField(types[kind], path); why != "" {
+		if ps.kind(element("fields", i), kind); slices.Contains(allKinds, kind) {
+			if why := v1.UnknownField(kind, path); why != "" {
 				ps.add(element("fields", i), "a %s has no field %s", kind, why)
 			}
 		}
@@ -119,6 +113,7 @@ func (ps *problems) parts(g *Guardrails) {
 	}
 	if g.Images != nil {
 		ps.each("images.from", g.Images.From, notEmpty)
+		ps.each("images.noTags", g.Images.NoTags, tag)
 	}
 	if g.Mounts != nil {
 		ps.each("mounts.types", g.Mounts.Types, among("volume", "bind", "tmpfs", "npipe", "cluster"))
@@ -140,20 +135,27 @@ func (ps *problems) parts(g *Guardrails) {
 		ps.each("placement.require", g.Placement.Require, constraint)
 		ps.each("placement.forbid", g.Placement.Forbid, constraint)
 	}
-	if g.Resources != nil {
-		ps.positive("resources.pids", g.Resources.Pids)
+	if r := g.Resources; r != nil {
+		most(ps, "resources.memory", r.Memory)
+		most(ps, "resources.cpus", r.CPUs)
+		most(ps, "resources.pids", r.Pids)
+		most(ps, "resources.replicas", r.Replicas)
 	}
 	if g.Nodes != nil {
-		ps.positive("nodes.managers", int64(g.Nodes.Managers))
+		most(ps, "nodes.managers", g.Nodes.Managers)
 		ps.each("nodes.roles", g.Nodes.Roles, among(v1.RoleManager, v1.RoleWorker))
 		ps.each("nodes.engines", g.Nodes.Engines, enginePattern)
 	}
 }
 
-// positive adds a problem if a number bounds nothing. 0 is a rule that is not stated.
-func (ps *problems) positive(at string, n int64) {
-	if n < 0 {
-		ps.add(at, "%d is negative; state the most that is allowed, or remove this line", n)
+// most adds a problem if the most that is allowed is less than 1. Services without any memory or process do not run, and to
+// the swarm a limit of 0 is none, so nobody knows what such a rule is to mean.
+func most[T interface {
+	~int | ~int64 | ~uint64
+}](ps *problems, at string, n *T,
+) {
+	if n != nil && *n <= 0 {
+		ps.add(at, "%v is no maximum; state the most that is allowed, which is more than 0, or remove this line", *n)
 	}
 }
 
@@ -164,6 +166,16 @@ func (ps *problems) each(at string, list []string, check func(string) error) {
 			ps.add(element(at, i), "%s", err)
 		}
 	}
+}
+
+var isTag = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}$`)
+
+// tag checks a tag that is not allowed. A pattern would match none.
+func tag(s string) error {
+	if !isTag.MatchString(s) {
+		return fmt.Errorf("%q is not a tag, such as latest; patterns have no meaning here", s)
+	}
+	return nil
 }
 
 func notEmpty(s string) error {
@@ -248,7 +260,9 @@ func (ps *problems) exception(at string, e Exception) {
 	if key, err := v1.ParseKey(e.Object); err != nil {
 		ps.add(at+".object", "%s", err)
 	} else {
-		ps.kind(at+".object", key.Kind)
+		if ps.kind(at+".object", key.Kind); strings.ContainsAny(key.Name, "*?") {
+			ps.add(at+".object", "%q is a pattern, and an exception is for one object: state KIND/NAME, one exception for each object", e.Object)
+		}
 	}
 	if len(e.Rules) == 0 {
 		ps.add(at+".rules", "is missing: it names the rules that do not count")

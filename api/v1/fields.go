@@ -1,4 +1,4 @@
-package config
+package v1
 
 import (
 	"fmt"
@@ -7,13 +7,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// unknownField says which field of a path no manifest of a type can state, and which one may be meant. It returns "" if
+// manifestTypes has the type of the manifests of each kind.
+var manifestTypes = map[string]reflect.Type{
+	KindCluster: reflect.TypeFor[Cluster](), KindConfig: reflect.TypeFor[Config](), KindNetwork: reflect.TypeFor[Network](),
+	KindNode: reflect.TypeFor[Node](), KindNodeSet: reflect.TypeFor[NodeSet](), KindSecret: reflect.TypeFor[Secret](),
+	KindService: reflect.TypeFor[Service](), KindVolume: reflect.TypeFor[Volume](),
+}
+
+// ManifestKinds returns the kinds of manifests, sorted.
+func ManifestKinds() []string { return slices.Sorted(maps.Keys(manifestTypes)) }
+
+// UnknownField says which field of a path no manifest of a kind can state, and which one may be meant. It returns "" if
 // each can be stated. A path has [] for the elements of a list, and below a map it may have any key.
-func unknownField(t reflect.Type, path string) string {
+func UnknownField(kind, path string) string {
+	t := manifestTypes[kind]
 	for at := ""; path != ""; {
 		t = pointed(t)
 		step := firstStep(path)
@@ -23,7 +32,7 @@ func unknownField(t reflect.Type, path string) string {
 			if !ok {
 				return fmt.Sprintf("%s%s; %s is a map, and a key in it is %s.NAME or %s[\"NAME\"]", at, path, at, at, at)
 			}
-			at, t, path = v1.PathKey(at, key), t.Elem(), rest
+			at, t, path = PathKey(at, key), t.Elem(), rest
 			continue
 		case t.Kind() == reflect.Slice && step == "[]":
 			t = t.Elem()
@@ -33,7 +42,7 @@ func unknownField(t reflect.Type, path string) string {
 			name, fields := strings.TrimPrefix(step, "."), map[string]reflect.Type{}
 			collectFields(fields, t)
 			if t = fields[name]; t == nil {
-				return at + step + v1.DidYouMean(name, slices.Sorted(maps.Keys(fields)))
+				return at + step + DidYouMean(name, slices.Sorted(maps.Keys(fields)))
 			}
 		}
 		at, path = at+step, path[len(step):]
@@ -48,11 +57,11 @@ func pointed(t reflect.Type) reflect.Type {
 	return t
 }
 
-// OneForm writes each key of a map in a path of a kind as v1.PathKey does, so that two paths are the same text if they name
+// OneForm writes each key of a map in a path of a kind as PathKey does, so that two paths are the same text if they name
 // the same field. People write the label a.b as labels.a.b and as labels["a.b"]. Elements of lists may have an index, a key
 // or nothing in their brackets. OneForm returns the part of a path that no object of the kind has as it is.
 func OneForm(kind, path string) string {
-	t, at := types[kind], ""
+	t, at := manifestTypes[kind], ""
 	for t != nil && path != "" {
 		t = pointed(t)
 		step := firstStep(path)
@@ -62,7 +71,7 @@ func OneForm(kind, path string) string {
 			if !ok {
 				return at + path
 			}
-			at, t, path = v1.PathKey(at, key), t.Elem(), rest
+			at, t, path = PathKey(at, key), t.Elem(), rest
 			continue
 		case reflect.Slice:
 			end := strings.IndexByte(path, ']')
@@ -121,4 +130,10 @@ func collectFields(out map[string]reflect.Type, t reflect.Type) {
 			out[jsonName(f)] = f.Type
 		}
 	}
+}
+
+// jsonName returns the name of a field in manifests. It is "" if the field has none.
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
 }
