@@ -117,7 +117,8 @@ func (s Shape) Types() []string {
 }
 
 // Names reports whether a path names a leaf that values can have, or leaves below it. Examples are
-// spec.ports[80/tcp].published, spec.ports and metadata.labels["a.b/c"].
+// spec.ports[80/tcp].published, spec.ports and metadata.labels["a.b/c"]. A key of a map has to be written as v1.PathKey does,
+// because no leaf has another path.
 func (s Shape) Names(path string) bool {
 	for _, top := range []*shape{s.labels, s.spec} {
 		if top == nil {
@@ -143,12 +144,25 @@ func (s *shape) names(rest string) bool {
 			return ok && f.shape.names(below)
 		})
 	case mapForm:
-		return len(rest) > 1 && (rest[0] == '.' || rest[0] == '[')
+		key := keyIn(rest)
+		return key != "" && rest == v1.PathKey("", key)
 	case keyedForm:
 		end := strings.IndexByte(rest, ']')
 		return rest[0] == '[' && end > 1 && s.elem.names(rest[end+1:])
 	}
 	return false
+}
+
+// keyIn returns the key of a map that the rest of a path names. It returns "" if the rest is no key.
+func keyIn(rest string) string {
+	if key, plain := strings.CutPrefix(rest, "."); plain {
+		return key
+	}
+	key, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(rest, "["), "]"))
+	if err != nil {
+		return ""
+	}
+	return key
 }
 
 func (s *shape) types(out *[]string) {

@@ -16,6 +16,9 @@ func TestNames(t *testing.T) {
 		"spec.replica": false, "spec.replicasx": false, "replicas": false, "metadata.name": false, "spec.": false, "spec.ports.published": false, "spec.ports[]": false,
 		"spec.ports[80/tcp].nothing": false, "spec.ports[80/tcp": false, "spec.command[0]": false, "spec.environment.": false, "metadata.labelsx": false,
 		"spec.healthcheck.testing": false, "": false,
+		// No leaf has such a path: a key that is not a plain word stands in quotes, and a plain one does not.
+		"metadata.labels.a.b": false, `metadata.labels["tier"]`: false, "metadata.labels[a]": false, "spec.ulimits.nofile.soft": false, `metadata.labels["a.b"].c`: false,
+		"spec.ulimits.nofile": true, `spec.sysctls["net.core.somaxconn"]`: true, `metadata.labels[""]`: false,
 	} {
 		if got := s.Names(path); got != want {
 			t.Errorf("%q names a field: %t, want %t", path, got, want)

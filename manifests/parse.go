@@ -165,6 +165,7 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 	}
 	d.decode(n, object)
 	d.validate(object)
+	oneForm(object)
 	if n, ok := object.(v1.Noticer); ok && len(d.problems) == 0 {
 		d.place(n.Notices(), object, &out.notices)
 	}
@@ -175,6 +176,15 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 	out.documents = append(out.documents, document{
 		object: object, refs: object.Refs(), line: n.Line, marks: d.marks.pack(), bad: len(d.problems) > 0,
 	})
+}
+
+// oneForm writes the paths of policy.ignoreDifferences as differences are written: people write the label a.b as labels.a.b
+// and as labels["a.b"].
+func oneForm(o v1.Object) {
+	paths := o.Meta().Policy.IgnoreDifferences
+	for i, path := range paths {
+		paths[i] = v1.OneForm(o.Key().Kind, path)
+	}
 }
 
 // judged returns the problems of the document. If the object's name is not known, or the document was not read to its

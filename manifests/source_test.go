@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -1168,6 +1169,32 @@ func TestSourceNameNeedsNoManifest(t *testing.T) {
 	} {
 		if got := manifests.SourceName(tree(c.files...), c.root); got != c.want {
 			t.Errorf("%v at %s: got %q, want %q", c.files, c.root, got, c.want)
+		}
+	}
+}
+
+// A key with points has two forms. Differences are written in one of them, so a path in the other would ignore nothing.
+func TestPathsThatAreIgnoredAreInTheFormOfDifferences(t *testing.T) {
+	known := manifests.Options{Kinds: []manifests.Kind{
+		{Name: v1.KindService, New: func() v1.Object { return new(v1.Service) }}, {Name: v1.KindNodeSet, New: func() v1.Object { return new(v1.NodeSet) }},
+	}}
+	for _, c := range []struct{ kind, path, want string }{
+		{"Service", "metadata.labels.a.b", `metadata.labels["a.b"]`},
+		{"Service", `metadata.labels["a.b"]`, `metadata.labels["a.b"]`},
+		{"Service", `metadata.labels["team"]`, "metadata.labels.team"},
+		{"Service", "spec.sysctls.net.core.somaxconn", `spec.sysctls["net.core.somaxconn"]`},
+		{"Service", "spec.mounts[/data].source", "spec.mounts[/data].source"},
+		{"NodeSet", "spec.template.labels.a.b", `spec.template.labels["a.b"]`},
+	} {
+		spec := map[string]string{"Service": "{image: app}", "NodeSet": "{selector: {}, template: {labels: {a.b: x}}}"}[c.kind]
+		text := "apiVersion: " + v1.APIVersion + "\nkind: " + c.kind + "\nmetadata: {name: a}\nspec: " + spec + "\npolicy: {ignoreDifferences: ['" + c.path + "']}\n"
+		set, problems := manifests.NewLoader(known).Load(fstest.MapFS{"a.yaml": {Data: []byte(text)}}, ".")
+		if len(problems) > 0 || len(set.Entries) != 1 {
+			t.Errorf("%s: %v", c.path, problems)
+			continue
+		}
+		if got := set.Entries[0].Object.Meta().Policy.IgnoreDifferences; len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s: got %q, want %q", c.path, got, c.want)
 		}
 	}
 }
