@@ -128,7 +128,8 @@ type ServiceSpec struct {
 type Port struct {
 	// Target is the container's port.
 	Target uint32 `json:"target"`
-	// Published is the port outside. If omitted, the swarm chooses one.
+	// Published is the port outside. If omitted, the swarm chooses one. The swarm keeps the number of a port that stays:
+	// to drop it, take the port out of the manifest for one commit.
 	Published uint32 `json:"published,omitempty"`
 	// Protocol is tcp (default), udp or sctp.
 	Protocol string `json:"protocol,omitempty"`

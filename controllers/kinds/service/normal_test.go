@@ -237,9 +237,15 @@ var normalisation = []struct {
 	},
 	{
 		name: "port chosen by the swarm", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
-			s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 30000}}}
+			s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80}}} // the number is in Service.Endpoint
 		},
 		state: func(s *v1.ServiceSpec) { s.Ports = []v1.Port{{Target: 80}} },
+	},
+	{
+		name: "port chosen by somebody and not stated", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+			s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 30000}}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Ports = []v1.Port{{Target: 80}} }, differs: "spec.ports[80/tcp].published",
 	},
 	{
 		name: "port stated and chosen otherwise", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {

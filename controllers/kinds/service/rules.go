@@ -20,7 +20,6 @@ func buildRules() diff.Rules {
 		"spec.image":        {Effect: diff.RestartsTasks, Equal: v1.SameImage, Bare: bareImage},
 		// stack deploy writes labels into the containers as well.
 		"spec.containerLabels.*":          {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
-		"spec.ports[].published":          {Effect: diff.RestartsTasks, Allocated: true},
 		"spec.resources.limits.pids":      {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.resources.memorySwap":       {Effect: diff.RestartsTasks, SinceAPI: "1.52"},
 		"spec.resources.memorySwappiness": {Effect: diff.RestartsTasks, SinceAPI: "1.52"},

@@ -29,7 +29,10 @@ func Kind() kinds.Kind {
 			Uses:      uses,
 			Normalise: func(l *kinds.Live, ix *kinds.Index) v1.Object { return normal(l, ix) },
 		},
-		Planning: kinds.Planning{Guards: []plan.Guard{{Name: "job", Check: jobs}}},
+		Planning: kinds.Planning{
+			Forbids: []plan.Guard{{Name: guardPorts, Check: plan.Each(stuck)}},
+			Guards:  []plan.Guard{{Name: "job", Check: jobs}},
+		},
 		Store: kinds.Store{
 			Events:  "service",
 			List:    list,

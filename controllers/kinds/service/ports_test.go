@@ -1,0 +1,125 @@
+package service
+
+import (
+	"cmp"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// portChanges are changes of ports, and what SwarmKit's allocator makes of them. A port is written as published:target,
+// and a port of the nodes ends with @.
+var portChanges = []struct {
+	name string
+	// spec are the ports that the endpoint was made for, and got are the numbers that it has. got is "" if they are those
+	// of the spec.
+	spec, got string
+	// now are the ports of the live spec. It is "" if they are those of spec, and - if there are none.
+	now, want string
+	// held is what the refusal says. It is "" if the change is written.
+	held string
+}{
+	{name: "a number is dropped", spec: "8181:80", want: "80", held: "the swarm keeps port 8181 for the service while 80/tcp stays: take 80/tcp out of the manifest for one commit, then state it without published; or state the number"},
+	{name: "a number of a port of the nodes is dropped", spec: "8181:80@", want: "80@", held: "the swarm keeps port 8181 "},
+	{name: "two numbers are dropped", spec: "8181:80 8190:90@", want: "80 90@", held: "the swarm keeps ports 8181 and 8190 for the service while 80/tcp and 90/tcp stay: "},
+	{name: "a number is dropped, and another one changes", spec: "8181:80 8443:443", want: "80 9443:443", held: "keeps port 8181 "},
+	{name: "a number is dropped, and one of the nodes changes", spec: "8181:80 8443:443@", want: "80 9443:443@", held: "keeps port 8181 "},
+	{name: "a number of the nodes is dropped, and one of the mesh changes", spec: "8181:80@ 8443:443", want: "80@ 9443:443"},
+	{name: "a number of the nodes is dropped, and another one of theirs changes", spec: "8181:80@ 8443:443@", want: "80@ 9443:443@"},
+	{name: "a number is dropped, and a port comes", spec: "8181:80", want: "80 8443:443"},
+	{name: "a number is dropped, and a port goes", spec: "8181:80 8443:443", want: "80"},
+	{name: "a number is dropped, and another port takes the place of one", spec: "8181:80 8443:443", want: "80 8444:444", held: "keeps port 8181 "},
+	{name: "one of two numbers of a port is dropped", spec: "8080:80 8081:80", want: "8080:80 80", held: "keeps port 8081 "},
+	{name: "the port goes", spec: "8181:80", want: ""},
+	{name: "the port comes back without a number", spec: "", want: "80"},
+	{name: "a number changes", spec: "8181:80", want: "8282:80"},
+	{name: "a number of the nodes changes", spec: "8181:80@", want: "8282:80@"},
+	{name: "a number comes", spec: "80", got: "30000:80", want: "8181:80"},
+	{name: "a number of the nodes comes", spec: "80@", want: "8181:80@"},
+	{name: "the chosen number is stated", spec: "80", got: "30000:80", want: "30000:80", held: "the swarm has chosen port 30000 for 80/tcp itself, and takes no notice of a spec that states it"},
+	{name: "the chosen number is stated, and a port comes", spec: "80", got: "30000:80", want: "30000:80 8443:443"},
+	{name: "the mode changes to host, and the number is dropped", spec: "8181:80", want: "80@"},
+	{name: "the mode changes to ingress, and the number is dropped", spec: "8181:80@", want: "80"},
+	{name: "the mode changes, and the number stays", spec: "8181:80", want: "8181:80@"},
+	{name: "the protocol changes", spec: "8181:80", want: "80/udp"},
+	{name: "the protocol of a port of the nodes changes", spec: "8181:80@", want: "8181:80/udp@"},
+	{name: "the protocol of a port of the nodes changes, and the number is dropped", spec: "8181:80@", want: "80/udp@", held: "the swarm takes no notice of this change of 80/udp: take 80/udp out of the manifest for one commit, then state it"},
+	{name: "a port without a number gets another target", spec: "80", got: "30000:80", want: "81"},
+	{name: "a port of the nodes without a number gets another target", spec: "80@", want: "81@"},
+	{name: "the last write is not looked at yet", spec: "80", got: "30000:80", now: "8181:80", want: "80", held: "keeps port 8181 "},
+	{name: "the port is not out yet", spec: "8181:80", now: "-", want: "80", held: "keeps port 8181 "},
+	{name: "a number that was dropped by hand comes back", spec: "8181:80", now: "80", want: "8181:80"},
+	{name: "a number that was dropped by hand changes", spec: "8181:80", now: "80", want: "8282:80"},
+	{name: "nothing was given yet, and the number is dropped", spec: "", now: "8181:80", want: "80", held: "keeps port 8181 "},
+}
+
+// A change of ports that SwarmKit would accept and not carry out is held, and no other.
+func TestAChangeOfPortsThatTheSwarmIgnoresIsHeld(t *testing.T) {
+	for _, row := range portChanges {
+		t.Run(row.name, func(t *testing.T) {
+			live, manifest := plain(), plainly()
+			if ports := livePorts(strings.Trim(cmp.Or(row.now, row.spec), "-")); ports != nil {
+				live.EndpointSpec = &swarm.EndpointSpec{Mode: "vip", Ports: ports}
+			}
+			manifest.Spec.Ports = read(&swarm.ServiceSpec{EndpointSpec: &swarm.EndpointSpec{Ports: livePorts(row.want)}}, directory{}).Spec.Ports
+			have, want := haveOf(live), wantOf(manifest)
+			endpoint := &have.Value.(*kinds.Live).Raw.(*swarm.Service).Endpoint
+			endpoint.Spec.Ports, endpoint.Ports = livePorts(row.spec), livePorts(row.spec)
+			if row.got != "" {
+				endpoint.Ports = livePorts(row.got)
+			}
+			s := plan.Step{Op: diff.Update, Key: want.Key, Instance: want.Instance, Fields: diff.DifferingFields(have, want, rules), Change: diff.Change{Op: diff.Update, Key: want.Key, Have: have, Want: want}}
+			if len(s.Fields) == 0 {
+				t.Fatal("nothing differs")
+			}
+			var why string
+			for _, r := range stuck(s, plan.Facts{}, plan.Policy{}) {
+				if why = r.Why; r.Class != plan.Never || r.Quiet {
+					t.Errorf("%+v is not held", r)
+				}
+			}
+			if row.held == "" && why != "" || !strings.Contains(why, row.held) {
+				t.Errorf("got %q\nwant %q", why, row.held)
+			}
+			s.Fields = []diff.Field{{Path: "metadata.labels.a"}}
+			if got := stuck(s, plan.Facts{}, plan.Policy{}); len(got) > 0 {
+				t.Errorf("a change of a label is held: %+v", got)
+			}
+		})
+	}
+}
+
+// livePorts reads ports of portChanges.
+func livePorts(text string) []swarm.PortConfig {
+	var out []swarm.PortConfig
+	for _, word := range strings.Fields(text) {
+		p := swarm.PortConfig{Protocol: "tcp", PublishMode: "ingress"}
+		if rest, host := strings.CutSuffix(word, "@"); host {
+			word, p.PublishMode = rest, "host"
+		}
+		if rest, udp := strings.CutSuffix(word, "/udp"); udp {
+			word, p.Protocol = rest, "udp"
+		}
+		from, to, both := strings.Cut(word, ":")
+		if both {
+			p.PublishedPort = number32(from)
+		} else {
+			to = from
+		}
+		p.TargetPort = number32(to)
+		out = append(out, p)
+	}
+	return out
+}
+
+func number32(text string) (n uint32) {
+	for _, r := range text {
+		n = n*10 + uint32(r-'0')
+	}
+	return n
+}
