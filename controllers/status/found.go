@@ -195,11 +195,19 @@ func (v *view) object(key v1.Key) Object {
 	switch {
 	case !v.Usable:
 		o.Sync = Unknown
-	case v.absent[key], v.Held[key].Why != "", differs && c.Op != diff.Same:
+	case v.absent[key], v.Held[key].Why != "", differs && c.Op != diff.Same && !v.quiet(key, c.Op):
 		o.Sync = OutOfSync
 	}
 	o.Health, o.HealthWhy, o.Replicas = v.condition(key, o.Sync == OutOfSync)
 	return o
+}
+
+// quiet reports whether a change of an object that stays is left as it is and counts as no difference.
+func (v *view) quiet(key v1.Key, op diff.Op) bool {
+	is := func(r plan.Refusal) bool { return r.Key == key && r.Op == op }
+	return op == diff.Update && slices.ContainsFunc(v.Plan.Refused, is) &&
+		!slices.ContainsFunc(v.Plan.Refused, func(r plan.Refusal) bool { return is(r) && !r.Quiet }) &&
+		!slices.ContainsFunc(v.Plan.Steps, func(s plan.Step) bool { return s.Key == key })
 }
 
 // condition returns the health of an object, the reason for it, and the number of its tasks. An object without a health

@@ -47,6 +47,8 @@ func TestRunAndSwarmTogetherSayHowAnObjectDoes(t *testing.T) {
 		"went after the run":              {of(Details{Wants: wants}), nil, "", false, "Synced Missing", ""},
 		"has no manifest":                 {of(Details{Changes: change(diff.Remove), Plan: refused(diff.Remove)}), &Look{Ready: true}, "", false, "OutOfSync (not now) Healthy", ""},
 		"is kept":                         {of(Details{Changes: change(diff.Remove), Plan: plan.Plan{Kept: []plan.Target{{Key: web, Instance: "web"}}}}), &Look{Ready: true}, "", false, "OutOfSync (its manifest was removed; it stays while something refers to it) Healthy", ""},
+		"is left as it is":                {of(Details{Wants: wants, Changes: change(diff.Update), Plan: plan.Plan{Refused: []plan.Refusal{{Op: diff.Update, Key: web, Instance: "web", Why: "it would run again", Quiet: true}}}}), &Look{Ready: true}, "", false, "Synced (it would run again) Healthy", ""},
+		"is left as it is, and more":      {of(Details{Wants: wants, Changes: change(diff.Update), Plan: plan.Plan{Refused: []plan.Refusal{{Op: diff.Update, Key: web, Instance: "web", Quiet: true}, {Op: diff.Update, Key: web, Instance: "web", Why: "not now"}}}}), &Look{Ready: true}, "", false, "OutOfSync (not now) Healthy", ""},
 		"is suspended":                    {of(Details{Wants: []Wanted{{web, "web", true}}}), &Look{Ready: true}, "", false, "Synced (policy.suspend is set) Healthy", ""},
 		"is external and missing":         {of(Details{Missing: []v1.Key{web}}), nil, "", false, "OutOfSync (external: it must exist, and does not) Missing", ""},
 		"no revision":                     {of(Details{}), &Look{Ready: true}, "completed", true, "Unknown Healthy", ""},
