@@ -24,9 +24,8 @@ type Rule struct {
 	// SinceAPI is the oldest API version that knows the field, such as 1.44. It is "" if every version that we speak
 	// to does.
 	SinceAPI string
-	// SinceOf has the oldest API version for each value that not every version knows, such as 1.41 for the mode
-	// replicated-job.
-	SinceOf map[string]string
+	// Values say what is special about some values.
+	Values
 	// Stays is true if the live value does not count as a difference while the manifest is silent, whoever set it.
 	Stays bool
 	// Merges is Stays for the keys of maps and lists of which the manifest states some. A key that it stated when it
@@ -43,6 +42,16 @@ type Rule struct {
 	// Unseen is true if the live object has no such leaf. The manifest's value is for the operator itself, and is
 	// never a difference.
 	Unseen bool
+}
+
+// Values say what is special about some values of a leaf, by value.
+type Values struct {
+	// SinceOf has the oldest API version for each value that not every version knows, such as 1.41 for the mode
+	// replicated-job.
+	SinceOf map[string]string
+	// Least is what any write of a live object with the value costs at least, whatever it changes, unless the object is
+	// made again.
+	Least map[string]Effect
 }
 
 // since returns the oldest API version that knows a value of the leaf, and whether that is because of the value. It
@@ -239,7 +248,22 @@ func compareLeaves(h, w *State, rules Rules) []Field {
 			fields = append(fields, f)
 		}
 	}
+	if len(fields) > 0 && !slices.ContainsFunc(fields, func(f Field) bool { return f.Effect == Recreate && !f.Ignored }) {
+		least := rules.least(h)
+		for i := range fields {
+			fields[i].Effect = max(fields[i].Effect, least)
+		}
+	}
 	return fields
+}
+
+// least returns what any write of a live object costs at least.
+func (r Rules) least(h *State) Effect {
+	least := NoEffect
+	for i := range h.Leaves {
+		least = max(least, r[h.Leaves[i].Type].Least[h.Leaves[i].Text])
+	}
+	return least
 }
 
 func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {

@@ -179,7 +179,7 @@ func TestSinceAPIIsOnlyOfWhatIsWanted(t *testing.T) {
 
 // Some values need a newer API than their field.
 func TestSinceAPIOfAValue(t *testing.T) {
-	gated := Rules{"spec.mode": {Effect: Recreate, SinceOf: map[string]string{"global-job": "1.41"}}}
+	gated := Rules{"spec.mode": {Effect: Recreate, Values: Values{SinceOf: map[string]string{"global-job": "1.41"}}}}
 	for value, since := range map[string]string{"global-job": "1.41", "global": ""} {
 		have, want := live("a", "spec.mode=replicated"), wanted("a", "spec.mode="+value)
 		want.Leaves[0].Stated = true

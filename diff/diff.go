@@ -53,12 +53,13 @@ const (
 	InPlace              // no task notices
 	StartsTasks          // more tasks run, and those that run go on; in a rule, if the number is greater
 	RestartsTasks        // every task of the service is replaced, as its update config says
+	RunsAgain            // the job runs again, all of it
 	Recreate             // the object must be removed and made again
 	Forbidden            // the engine refuses it, and so do we
 )
 
 func (e Effect) String() string {
-	return [...]string{"none", "in place", "in place", "restarts tasks", "recreates", "forbidden"}[e]
+	return [...]string{"none", "in place", "in place", "restarts tasks", "runs the job again", "recreates", "forbidden"}[e]
 }
 
 // Meta is what is known of a live object besides its spec.

@@ -250,7 +250,7 @@ func TestEachOperationAndEffectHasAWord(t *testing.T) {
 			t.Errorf("%s is %s, want %s", op, got, want)
 		}
 	}
-	for effect, want := range map[Effect]string{NoEffect: "none", InPlace: "in place", StartsTasks: "in place", RestartsTasks: "restarts tasks", Recreate: "recreates", Forbidden: "forbidden"} {
+	for effect, want := range map[Effect]string{NoEffect: "none", InPlace: "in place", StartsTasks: "in place", RestartsTasks: "restarts tasks", RunsAgain: "runs the job again", Recreate: "recreates", Forbidden: "forbidden"} {
 		if got := effect.String(); got != want {
 			t.Errorf("it is %s, want %s", got, want)
 		}

@@ -45,7 +45,7 @@ type ServiceSpec struct {
 	// jobs need API 1.41.
 	Mode string `json:"mode,omitempty"`
 	// Replicas is the number of tasks to keep running, or of completions of a replicated job. If omitted, it is 1 at
-	// creation, and afterwards the operator leaves it as it is.
+	// creation, and afterwards the operator leaves it as it is. Another number runs a job again, all of it.
 	Replicas *uint64 `json:"replicas,omitempty"`
 	// Ports are the ports that the service publishes.
 	Ports []Port `json:"ports,omitempty"`
@@ -117,7 +117,7 @@ type ServiceSpec struct {
 	// of its tasks. With dnsrr, no port can be published through the routing mesh.
 	EndpointMode string `json:"endpointMode,omitempty"`
 	// MaxConcurrent is how many tasks of a replicated job run at once. If omitted, it is replicas at creation, and
-	// afterwards the operator leaves it as it is. Needs API 1.41.
+	// afterwards the operator leaves it as it is. A change of it alone waits for the next run. Needs API 1.41.
 	MaxConcurrent *uint64 `json:"maxConcurrent,omitempty"`
 	// ForceUpdate is a counter: another number makes new tasks although nothing else differs. If it is omitted or 0, the
 	// operator leaves it as it is.

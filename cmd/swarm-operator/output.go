@@ -90,7 +90,7 @@ func paintPlan(s screen.Screen, block string) string {
 }
 
 func paintCost(s screen.Screen, line string) string {
-	for effect, ink := range map[diff.Effect]screen.Ink{diff.RestartsTasks: screen.Busy, diff.Recreate: screen.Bad} {
+	for effect, ink := range map[diff.Effect]screen.Ink{diff.RestartsTasks: screen.Busy, diff.RunsAgain: screen.Busy, diff.Recreate: screen.Bad} {
 		if rest, ok := strings.CutSuffix(line, effect.String()+")"); ok {
 			return rest + s.Paint(ink, effect.String()) + ")"
 		}

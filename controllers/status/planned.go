@@ -54,7 +54,8 @@ type Step struct {
 	Operation string `json:"operation"`
 	// Cause says why the step is taken.
 	Cause string `json:"cause"`
-	// Effect is the most that the step costs: in place, restarts tasks or recreates. It is none if it costs nothing.
+	// Effect is the most that the step costs: in place, restarts tasks, runs the job again or recreates. It is none
+	// if it costs nothing.
 	Effect string `json:"effect"`
 	// Notes are what people should know before the step is taken.
 	Notes []string `json:"notes,omitempty"`

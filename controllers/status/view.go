@@ -164,8 +164,8 @@ type Field struct {
 	Want diff.Value `json:"want"`
 	// By says who made the difference: git, hand or both.
 	By string `json:"by"`
-	// Effect is what it costs to write the field: in place, restarts tasks, recreates or forbidden. It is none if it
-	// costs nothing.
+	// Effect is what it costs to write the field: in place, restarts tasks, runs the job again, recreates or
+	// forbidden. It is none if it costs nothing.
 	Effect string `json:"effect"`
 	// Ignored is true if policy.ignoreDifferences names the field. It is then neither written nor counted.
 	Ignored bool `json:"ignored,omitempty"`

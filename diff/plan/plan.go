@@ -66,8 +66,10 @@ func (s Step) requires() []v1.Key {
 // it. The object is made again when they have it.
 func (s Step) MakesRoom() bool { return s.Origin == OriginMakesRoom }
 
-// RollsOut reports whether the step replaces the tasks of a running service.
-func (s Step) RollsOut() bool { return s.Op == diff.Update && s.Effect == diff.RestartsTasks }
+// RollsOut reports whether the step replaces the tasks of a running service, or runs a job again.
+func (s Step) RollsOut() bool {
+	return s.Op == diff.Update && (s.Effect == diff.RestartsTasks || s.Effect == diff.RunsAgain)
+}
 
 // Begins reports whether tasks begin with the step that may take over from what the revision removes. Git may ask for
 // more tasks of a service that exists, and those that run go on.

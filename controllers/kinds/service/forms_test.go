@@ -39,7 +39,7 @@ func restarting(was, is *swarm.ServiceSpec) []diff.Field {
 		want.Leaves[i].Stated = true
 	}
 	fields := exact(haveOf(is), want)
-	return slices.DeleteFunc(fields, func(f diff.Field) bool { return f.Effect != diff.RestartsTasks })
+	return slices.DeleteFunc(fields, func(f diff.Field) bool { return f.Effect != diff.RestartsTasks && f.Effect != diff.RunsAgain })
 }
 
 // If SwarmKit keeps the tasks when one leaf of the engine's spec changes, we see no difference that restarts tasks.

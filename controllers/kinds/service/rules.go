@@ -12,10 +12,17 @@ import (
 // placement changes, tasks whose node still matches stay, so the effect is an upper bound.
 var rules = buildRules()
 
+// modes say what is special about jobs. SwarmKit begins another run of a job with every update, even with one that changes
+// nothing (UpdateService in manager/controlapi/service.go).
+var modes = diff.Values{
+	SinceOf: map[string]string{v1.ModeReplicatedJob: "1.41", v1.ModeGlobalJob: "1.41"},
+	Least:   map[string]diff.Effect{v1.ModeReplicatedJob: diff.RunsAgain, v1.ModeGlobalJob: diff.RunsAgain},
+}
+
 func buildRules() diff.Rules {
 	r := diff.Rules{
 		"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
-		"spec.mode":         {Effect: diff.Recreate, SinceOf: map[string]string{v1.ModeReplicatedJob: "1.41", v1.ModeGlobalJob: "1.41"}},
+		"spec.mode":         {Effect: diff.Recreate, Values: modes},
 		"spec.replicas":     {Effect: diff.StartsTasks, Allocated: true},
 		"spec.image":        {Effect: diff.RestartsTasks, Equal: v1.SameImage, Bare: bareImage},
 		// stack deploy writes labels into the containers as well.
@@ -35,7 +42,7 @@ func buildRules() diff.Rules {
 		// stack deploy writes a label into each volume as well.
 		"spec.mounts[].bind.recursive":    {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.mounts[].volume.labels.*":   {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
-		"spec.mounts[].type":              {Effect: diff.RestartsTasks, SinceOf: map[string]string{"cluster": "1.42"}}, // an older engine fails at it
+		"spec.mounts[].type":              {Effect: diff.RestartsTasks, Values: diff.Values{SinceOf: map[string]string{"cluster": "1.42"}}}, // an older engine fails at it
 		"spec.mounts[].volume.subpath":    {Effect: diff.RestartsTasks, SinceAPI: "1.45"},
 		"spec.mounts[].tmpfs.options":     {Effect: diff.RestartsTasks, SinceAPI: "1.46"},
 		"spec.privileges.noNewPrivileges": {Effect: diff.RestartsTasks, SinceAPI: "1.44"},

@@ -140,7 +140,7 @@ func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 			continue
 		}
 		due := slices.ContainsFunc(s.Fields, func(f diff.Field) bool {
-			return f.Git && (f.Effect == diff.RestartsTasks || f.Path == "spec.replicas")
+			return f.Git && f.Path != "spec.maxConcurrent" && !strings.HasPrefix(f.Path, "metadata.")
 		})
 		if !due {
 			out = append(out, plan.Refusal{

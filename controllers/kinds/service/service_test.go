@@ -334,8 +334,8 @@ func TestWhatTheFailedTasksSayOfARollback(t *testing.T) {
 func TestJobsAreWrittenOnlyForWhatGitChanges(t *testing.T) {
 	job := plainly()
 	job.Spec.Mode = v1.ModeReplicatedJob
-	task, label := diff.Field{Path: "spec.image", Effect: diff.RestartsTasks}, diff.Field{Path: "metadata.labels.a", Effect: diff.InPlace}
-	count := diff.Field{Path: "spec.replicas", Effect: diff.InPlace}
+	task, label := diff.Field{Path: "spec.image", Effect: diff.RunsAgain}, diff.Field{Path: "metadata.labels.a", Effect: diff.RunsAgain}
+	count, atOnce := diff.Field{Path: "spec.replicas", Effect: diff.RunsAgain}, diff.Field{Path: "spec.maxConcurrent", Effect: diff.RunsAgain}
 	by := func(f diff.Field, git, hand bool) diff.Field {
 		f.Git, f.Hand = git, hand
 		return f
@@ -351,6 +351,8 @@ func TestJobsAreWrittenOnlyForWhatGitChanges(t *testing.T) {
 		{"git changes the completions", job, diff.Update, []diff.Field{by(count, true, false)}, false},
 		{"git and a hand change the task", job, diff.Update, []diff.Field{by(task, true, true)}, false},
 		{"git changes a label", job, diff.Update, []diff.Field{by(label, true, false)}, true},
+		{"git changes how many tasks run at once", job, diff.Update, []diff.Field{by(atOnce, true, false)}, true},
+		{"git changes how many tasks run at once, and the completions", job, diff.Update, []diff.Field{by(atOnce, true, false), by(count, true, false)}, false},
 		{"a hand changes the task", job, diff.Update, []diff.Field{by(task, false, true)}, true},
 		{"a hand changes the completions", job, diff.Update, []diff.Field{by(count, false, true)}, true},
 		{"git changes a label and a hand the task", job, diff.Update, []diff.Field{by(label, true, false), by(task, false, true)}, true},
