@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -32,18 +33,25 @@ type Value struct {
 type valueForm uint8
 
 const (
-	plainForm valueForm = iota
-	freeForm            // the value of a variable, option or label
-	wordsForm           // a command, as a list in JSON
+	plainForm  valueForm = iota
+	freeForm             // the value of a variable, option or label
+	wordsForm            // a command, as a list in JSON
+	numberForm           // the value of a kernel parameter, which is no secret
 )
 
 // wordTypes are the leaves that hold a command, or options as a command has them.
 var wordTypes = map[string]bool{"spec.command": true, "spec.entrypoint": true, "spec.healthcheck.test": true, "spec.accessMode.mountFlags": true}
 
+// numbers matches the values of most kernel parameters, as in 4096 87380 6291456. Keys and secrets among them have names
+// that say so.
+var numbers = regexp.MustCompile(`^-?[0-9]{1,12}(?:[ \t,-][0-9]{1,12}){0,7}$`)
+
 // valueOf returns the value of a leaf. git is true if the leaf's text stands in clear in the source's tree.
 func valueOf(l Leaf, git bool) Value {
 	v := Value{text: l.Text, key: l.Key, set: true, stated: git}
 	switch {
+	case l.Type == "spec.sysctls.*" && numbers.MatchString(l.Text) && !strings.HasSuffix(l.Key, "key") && !strings.Contains(l.Key, "secret"):
+		v.form = numberForm
 	case l.Key != "" || strings.HasSuffix(l.Type, ".*"):
 		v.form = freeForm
 	case wordTypes[l.Type]:
@@ -219,8 +227,10 @@ func (n Normal) Facts(clear func(Leaf) bool, known any) redact.Facts {
 			f.Secret, f.Git = append(f.Secret, hidden...), append(f.Git, shown...)
 			_, hidden = redact.Words(words, nil)
 			f.Private = append(f.Private, hidden...)
+		case numberForm: // it is no name, so a secret that is the same number stays hidden elsewhere
 		default:
-			f.Open = append(f.Open, redact.Text(l.Text))
+			shown, secret := redact.Split(l.Text)
+			f.Open, f.Secret = append(f.Open, shown), append(f.Secret, secret...)
 		}
 	}
 	return f.Lasting()

@@ -199,6 +199,36 @@ func TestFactsOfWhatIsNotKnownYet(t *testing.T) {
 	}
 }
 
+// A kernel parameter is a number. Everybody may see it, unless its name says that it is a key.
+func TestKernelParametersAreShown(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		shown      bool
+	}{
+		{"net.core.somaxconn", "1024", true}, {"net.ipv4.tcp_rmem", "4096 87380 6291456", true}, {"net.ipv4.ip_local_port_range", "1024\t65000", true},
+		{"kernel.keys.maxkeys", "2000", true}, {"net.ipv4.tcp_fastopen_key", "12345678-12345678", false}, {"net.ipv6.conf.all.stable_secret", "1234", false},
+		{"kernel.domainname", "a-text", false},
+	} {
+		v := valueOf(Leaf{Path: "spec.sysctls." + c.name, Type: "spec.sysctls.*", Key: c.name, Text: c.text}, false)
+		if (v.String() == c.text) != c.shown || (v.InGit().String() == c.text) != c.shown {
+			t.Errorf("%s=%s is shown as %s", c.name, c.text, v)
+		}
+	}
+	s := serviceOf(func(s *v1.ServiceSpec) { s.Sysctls = v1.Sysctls{"net.core.somaxconn": "65535000"} })
+	if f := (Normal{NewShape(s), s}).Facts(func(Leaf) bool { return false }, nil); slices.Contains(f.Open, "65535000") || slices.Contains(f.Secret, "65535000") {
+		t.Errorf("of a number there is %+v", f)
+	}
+}
+
+// What a mount's source hides is known, so that an error of a task that repeats it does not show it.
+func TestThePasswordInASourceIsKnown(t *testing.T) {
+	s := serviceOf(func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "//u:hunter-2wo@nas/share", Target: "/x"}} })
+	f := (Normal{NewShape(s), s}).Facts(func(Leaf) bool { return false }, nil)
+	if !slices.Contains(f.Secret, "hunter-2wo") || strings.Contains(fmt.Sprint(f.Open), "hunter") {
+		t.Errorf("there is %+v", f)
+	}
+}
+
 // Nobody but git's reader sees free text of any kind, whatever it is and whichever field it is in. What the engine and
 // tasks repeat of it is replaced.
 func TestFreeTextOfNoKindComesOut(t *testing.T) {
@@ -332,6 +362,13 @@ func TestValuesThatLookLikeSecretsInATree(t *testing.T) {
 		{Leaf{Type: "spec.command", Text: `["sh","-c","export TOKEN=$OTHER\nrun"]`}, false, "[]"},
 		{Leaf{Type: "spec.hostname", Text: "a\npassword: hunter2\n"}, true, "[]"},
 		{Leaf{Type: "spec.hostname", Text: "a\nb: c\n"}, false, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "REDIS_ARGS", Text: "--requirepass hunter2"}, true, "[]"},
+		{Leaf{Type: "spec.command", Text: `["--masterauth","hunter2","--user=u:hunter2","-p","8080"]`}, false, "[1 2]"},
+		{Leaf{Type: "spec.mounts[].source", Text: "//u:hunter2@nas/share"}, true, "[]"},
+		{Leaf{Type: "spec.mounts[].volume.driverOpts.*", Key: "o", Text: "username=u,password=hunter2"}, true, "[]"},
+		{Leaf{Type: "spec.sysctls.*", Key: "kernel.keys.maxkeys", Text: "2000"}, false, "[]"},
+		{Leaf{Type: "spec.sysctls.*", Key: "net.ipv6.conf.all.stable_secret", Text: "1234"}, true, "[]"},
+		{Leaf{Type: "spec.sysctls.*", Key: "net.ipv4.tcp_fastopen_key", Text: "12345678-12345678-12345678-12345678"}, true, "[]"},
 	} {
 		whole, words := test.leaf.Secret()
 		if got := fmt.Sprint(words); whole != test.whole || got != test.words {

@@ -90,26 +90,52 @@ func oneLine(text string) bool {
 // Content reports whether a file that is about to stand in clear looks as if it held a secret: it has something of the
 // shape of one, or a line that gives a value to a name as secrets have them.
 func Content(text string) bool {
-	if Shape(text) || anySecret(pairs, text) {
+	if Shape(text) {
 		return true
 	}
-	for line := range strings.Lines(text) {
-		if anySecret(settings, strings.TrimRight(line, "\r\n")) {
-			return true
-		}
-	}
-	return false
+	found := false
+	eachSetting(text, func(string) bool {
+		found = true
+		return false
+	})
+	return found
 }
 
-func anySecret(patterns []*regexp.Regexp, text string) bool {
+// contents returns the values in a file that names or the shapes of files say are secrets.
+func contents(text string) (out []string) {
+	eachSetting(text, func(value string) bool {
+		out = append(out, value)
+		return true
+	})
+	return out
+}
+
+// aclUser matches a line of Redis' lists of users, in which > stands before a password.
+var aclUser = regexp.MustCompile(`^\s*user\s+\S+\s(?:.*\s)?>(\S+)`)
+
+// eachSetting calls yield with each value of a secret, until it returns false.
+func eachSetting(text string, yield func(value string) bool) {
+	if !anySecret(pairs, text, yield) {
+		return
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if m := aclUser.FindStringSubmatch(line); m != nil && !yield(m[1]) || !anySecret(settings, line, yield) {
+			return
+		}
+	}
+}
+
+// anySecret calls yield with each value of a secret. It returns false if yield did.
+func anySecret(patterns []*regexp.Regexp, text string, yield func(value string) bool) bool {
 	for _, p := range patterns {
 		for _, m := range p.FindAllStringSubmatch(text, -1) {
-			if secretSetting(m[1], bare(m[2])) {
-				return true
+			if value := bare(m[2]); secretSetting(m[1], value) && !yield(value) {
+				return false
 			}
 		}
 	}
-	return false
+	return true
 }
 
 // bare returns a value without its quotes, and without what a line has behind it.

@@ -22,8 +22,11 @@ const Hidden = "(hidden)"
 // secretWords are the parts of a name that mark its value as secret.
 var secretWords = []string{
 	"PASS", "PWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "CREDS", "COOKIE", "SALT", "JWT", "WEBHOOK", "PRIVATE", "AUTHORIZATION",
-	"BASICAUTH", "BASIC_AUTH", "CONNECTION_STRING", "CONNECTIONSTRING",
+	"BASICAUTH", "BASIC_AUTH", "CONNECTION_STRING", "CONNECTIONSTRING", "MASTERAUTH", "MNEMONIC", "VLESS", "VMESS",
 }
+
+// secretWhole are words that mark a name only if they stand alone in it, because other words contain them.
+var secretWhole = []string{"PW", "PSW", "PSK", "PIN", "TOTP", "OTP"}
 
 // innocent takes words out of a name that only contain a secret word.
 var innocent = strings.NewReplacer(
@@ -31,18 +34,9 @@ var innocent = strings.NewReplacer(
 	"PASSTHROUGH", "", "TOKENIZER", "", "MAX_TOKENS", "", "SALTSTACK", "",
 )
 
-// SecretName reports whether a variable, option, label or flag of that name is assumed to hold a secret.
+// SecretName reports whether a variable, option, label or flag of that name is assumed to hold a secret. A few values are
+// none whatever the name: see innocuous.
 func SecretName(name string) bool { return verdictOf(name).secret }
-
-func isSecretName(name string) bool {
-	plain := innocent.Replace(plainName(name))
-	for _, w := range secretWords {
-		if strings.Contains(plain, w) {
-			return true
-		}
-	}
-	return false
-}
 
 // plainName writes a name as variables are written, so that --log-level and LOG_LEVEL are the same.
 func plainName(name string) string {
@@ -52,16 +46,21 @@ func plainName(name string) string {
 // filePath matches a path of at least two parts, as in /run/secrets/db. A shorter text could itself be a secret.
 var filePath = regexp.MustCompile(`^(/|[A-Za-z]:[\\/])[A-Za-z0-9._-]+([\\/][A-Za-z0-9._-]+)+$`)
 
+var (
+	// mounted matches a path at which the swarm mounts a secret or config. The engine fills in {{.Service.Name}}.
+	mounted = regexp.MustCompile(`^/run/(?:secrets|configs)/(?:[A-Za-z0-9._-]|\{\{ ?\.[A-Za-z.]+ ?\}\})+$`)
+	// rootFile matches a file in the root directory, whose extension tells it from a secret.
+	rootFile = regexp.MustCompile(`^/[a-z]+(?:[._-][a-z]+)*\.(?:txt|pem|key|crt|json|ya?ml|conf|env)$`)
+)
+
 // pointsAtFile reports whether a value is only the path of a file. By docker's convention NAME_FILE is the path of the
-// file that holds the secret.
+// file that holds the secret. The images of linuxserver.io have FILE__NAME, and Traefik has usersFile.
 func pointsAtFile(name, value string) bool {
 	plain := plainName(name)
-	for _, end := range []string{"_FILE", "_PATH", "_DIR"} {
-		if strings.HasSuffix(plain, end) {
-			return filePath.MatchString(value)
-		}
+	if strings.HasPrefix(plain, "FILE__") || strings.HasSuffix(plain, "_FILE") || strings.HasSuffix(plain, ".USERSFILE") {
+		return filePath.MatchString(value) || mounted.MatchString(value) || rootFile.MatchString(value)
 	}
-	return false
+	return (strings.HasSuffix(plain, "_PATH") || strings.HasSuffix(plain, "_DIR")) && filePath.MatchString(value)
 }
 
 // Harmless are patterns of names whose values everybody may see, except those that have the shape of a secret. * stands
@@ -136,7 +135,7 @@ const mostVerdicts = 10_000
 
 // verdict is what is thought of a name.
 type verdict struct {
-	secret         bool
+	traits
 	anybody, inGit trust
 }
 
@@ -210,7 +209,7 @@ func verdictOf(name string) verdict {
 }
 
 func (l *lists) verdict(name string) verdict {
-	v := verdict{secret: isSecretName(name)}
+	v := verdict{traits: traitsOf(name)}
 	switch {
 	case name == "":
 		return v

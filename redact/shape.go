@@ -19,6 +19,12 @@ const (
 	value = `([^\s"'&;,$/(][^\s"'&;,]*|/(?:[^r\s"'&;,]|r[^u\s"'&;,])[^\s"'&;,]*)`
 )
 
+// oracle matches user/password@database, as Oracle's clients take it.
+var oracle = regexp.MustCompile(`(?i)(?:^|[\s"'=,;(]|(?:thin|oci8?):)[a-z][a-z0-9_$#]{0,60}/"?([^\s"'/@]{1,100})"?@(?://)?[a-z0-9(\[]`)
+
+// noDatabase matches what follows the @ of a version, a digest, or a name of Traefik's, as in team/app@v1.2.
+var noDatabase = regexp.MustCompile(`(?i)^@(?:sha(?:256|512):|v?[0-9]+(?:\.[0-9x]+){0,2}(?:[-+][a-z0-9.-]*)?(?:$|[\s"',;)])|(?:latest|main|master|next|beta|stable|head|dev|develop|canary|edge|file|docker|internal|swarm)(?:$|[\s"',;)]))`)
+
 var shapes = []shape{
 	{"://", regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://([^\s/?#@:"']*:[^\s/?#"']*)@`)}, // the user may be empty, as in redis://:secret@host
 	{"://", regexp.MustCompile(`(?i)https?://([^\s/?#@:"']+)@`)},                        // a token as the user
@@ -26,13 +32,18 @@ var shapes = []shape{
 	{"eyj", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?`)},
 	{"$", regexp.MustCompile(`\${1,2}(?:2[abxy]?|[1567]|y|gy|apr1|argon2[a-z]*|scrypt|bcrypt-sha256|pbkdf2[a-z0-9-]*|sha1|md5|P|H)\${1,2}[^\s:,"']{8,}`)},
 	{"}", regexp.MustCompile(`\{(?:SSHA|SHA|SMD5|MD5|CRYPT)[0-9]*\}[A-Za-z0-9+/=$.]{8,}`)},
+	// The DSN of Go's driver for MySQL: user:password@tcp(host)/database, or user:password@/database.
+	{"@", regexp.MustCompile(`(?i)(?:^|[\s"'=,;({\[])([^\s:@/"'=,;({\[]{0,80}:(?:[^\s"'/]|/[^\s"'/])[^\s"']{0,200}?)@(?:(?:tcp|udp)[46]?\(|unix(?:gram)?\(|pipe\(|cloudsql[a-z-]*\(|/[^/\s])`)},
+	{"@", oracle},
+	{"//", regexp.MustCompile(`(?:^|[\s"'=,;])//([^\s/@:"']*:[^\s/"']+)@`)},             // the source of a CIFS mount
+	{"%", regexp.MustCompile(`(?i)(?:^|[\s,;"'])user(?:name)?=([^\s,%"']+%[^\s,"']+)`)}, // an option of a CIFS mount
 	{"", regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt|ptt|soat)-[\w-]{16,}|xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|sk-[\w-]{16,}|[sr]k_(?:live|test)_\w{8,}|whsec_\w{8,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{10,}|npm_\w{20,}|pypi-[\w-]{16,}|dckr_(?:pat|oat)_[\w-]{10,}|hv[sb]\.[\w-]{16,}|do[op]_v1_\w{16,}|SG\.[\w-]{10,}\.[\w-]{10,}|shp(?:at|ca|pa|ss)_\w{16,}|gls[ac]_\w{16,}|AGE-SECRET-KEY-1[0-9A-Za-z]+|[0-9]{8,10}:[\w-]{35})`)},
 	{"swm", regexp.MustCompile(`SWM(?:KEY|TKN)-([0-9]+-[A-Za-z0-9+/=-]+)`)},
 	{"services/", regexp.MustCompile(`(?i)hooks\.slack\.com/services/([^\s"']+)`)},
 	{"webhook", regexp.MustCompile(`(?i)(?:discord(?:app)?\.com/api/webhooks|[a-z0-9.-]*office(?:365)?\.com/webhook[a-z0-9]*)/([^\s"']+)`)},
 	{"/bot", regexp.MustCompile(`(?i)api\.telegram\.org/bot([^\s"'/]+)`)},
 	{"", regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9+/=._~-]{6,})`)},
-	{"", regexp.MustCompile(`(?i)(?:pass(?:word|wd|phrase|code)?|pwd|secrets?|tokens?|(?:api|access|account|private|shared|secret|client|auth|encryption|signing|master)[_-]?key|sharedaccesskey|sharedaccesssignature|credentials?|authorization|[?&]sig|[?&]signature|[?&]key)(?:` + assigned + `)` + value)},
+	{"", regexp.MustCompile(`(?i)(?:pass(?:word|wd|phrase|code)?|(?:^|[^a-z])pw|pwd|masterauth|secrets?|tokens?|(?:api|access|account|private|shared|secret|client|auth|encryption|signing|master)[_-]?key|sharedaccesskey|sharedaccesssignature|credentials?|authorization|[?&]sig|[?&]signature|[?&]key)(?:` + assigned + `)` + value)},
 }
 
 // part is a place in a text that has the shape of a secret.
@@ -48,13 +59,25 @@ func parts(text string) (out []part) {
 		if s.mark != "" && !strings.Contains(lower, s.mark) || s.mark == "" && !may(i, lower) {
 			continue
 		}
-		for _, at := range s.pattern.FindAllStringSubmatchIndex(text, -1) {
-			p := part{at[0], at[1]}
-			if len(at) > 2 && at[2] >= 0 && s.mark != "-----begin" {
-				p = part{at[2], at[3]}
-			}
-			out = append(out, p)
+		out = s.find(out, text)
+	}
+	return out
+}
+
+// find appends the places in a text that have the shape.
+func (s shape) find(out []part, text string) []part {
+	for _, at := range s.pattern.FindAllStringSubmatchIndex(text, -1) {
+		p := part{at[0], at[1]}
+		if len(at) > 2 && at[2] >= 0 && s.mark != "-----begin" {
+			p = part{at[2], at[3]}
 		}
+		if s.pattern == oracle && noDatabase.MatchString(strings.TrimPrefix(text[p.to:], `"`)) {
+			continue
+		}
+		if strings.HasSuffix(strings.ToLower(text[at[0]:p.from]), "credentials=") && filePath.MatchString(text[p.from:p.to]) {
+			continue // a CIFS mount's option names the file
+		}
+		out = append(out, p)
 	}
 	return out
 }
@@ -77,7 +100,7 @@ var (
 		"xox", "xapp-", "sk-", "k_live_", "k_test_", "whsec_", "akia", "asia", "aiza", "ya29.", "npm_", "pypi-", "dckr_", "hvs.", "hvb.",
 		"doo_v1_", "dop_v1_", "sg.", "shpat_", "shpca_", "shppa_", "shpss_", "age-secret-key-1",
 	}
-	namesOfSecrets = []string{"pass", "pwd", "secret", "token", "key", "sharedaccess", "credential", "authorization", "sig"}
+	namesOfSecrets = []string{"pass", "pw", "masterauth", "secret", "token", "key", "sharedaccess", "credential", "authorization", "sig"}
 )
 
 const (
@@ -119,6 +142,9 @@ func Text(text string) string {
 	return shown
 }
 
+// Split does what Text does, and also returns what it hides.
+func Split(text string) (shown string, hidden []string) { return cut(text, parts(text)) }
+
 // cut replaces parts of a text, which may overlap. It also returns what it replaced.
 func cut(text string, at []part) (shown string, hidden []string) {
 	if len(at) == 0 {
@@ -130,8 +156,8 @@ func cut(text string, at []part) (shown string, hidden []string) {
 			hide[i] = true
 		}
 		hidden = append(hidden, text[p.from:p.to])
-		if _, password, is := strings.Cut(text[p.from:p.to], ":"); is && !strings.ContainsAny(password, " \n") { // of user:password
-			hidden = append(hidden, password)
+		if i := strings.IndexAny(text[p.from:p.to], ":%"); i >= 0 && !strings.ContainsAny(text[p.from+i+1:p.to], " \n") { // of user:password
+			hidden = append(hidden, text[p.from+i+1:p.to])
 		}
 	}
 	var b strings.Builder

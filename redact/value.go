@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,15 +33,75 @@ func valueWith(name, text string, git bool, at []part) (shown string, hidden []s
 	if git {
 		t = trustInGit(name)
 	}
-	secret := t != permitted && SecretName(name) && !pointsAtFile(name, text)
-	if t == unlisted && git {
-		at = append(slices.Clip(at), random(text)...)
+	secret := false
+	if t != permitted {
+		secret = SecretName(name) && !innocuous(name, text)
+		at = append(slices.Clip(at), odd(name, text)...)
 	}
-	if secret || t == unlisted && !git || len(at) > 0 {
-		_, inner := cut(text, at)
-		return Hidden, append(inner, text)
+	inner := inside(name, text)
+	if secret && verdictOf(name).method { // NEO4J_AUTH is user/password
+		if _, password, is := strings.Cut(text, "/"); is {
+			inner = append(inner, password)
+		}
+	}
+	if secret || t == unlisted && !git || len(at) > 0 || len(inner) > 0 {
+		_, cuts := cut(text, at)
+		return Hidden, append(append(cuts, inner...), text)
 	}
 	return text, nil
+}
+
+// inside returns the secrets in a value that has words, flags, lines or a document in it, as a command or a file has.
+func inside(name, text string) (hidden []string) {
+	if v := verdictOf(name); v.login && !v.image && v.inGit != permitted {
+		if _, password, is := userPassword(text); is {
+			hidden = append(hidden, password)
+		}
+	}
+	if setting, value, is := strings.Cut(text, ": "); is && !strings.ContainsAny(setting, " \t\n/") && SecretName(strings.Trim(setting, `"'`)) {
+		if value = bare(value); secretSetting(setting, value) {
+			hidden = append(hidden, value)
+		}
+	}
+	if fileLike(text) || containsAny(text, []string{"requirepass ", "masterauth "}) {
+		hidden = append(hidden, contents(text)...)
+	}
+	if strings.Count(text, ":") >= 4 && passwordFile.MatchString(text) {
+		hidden = append(hidden, text[strings.LastIndexByte(text, ':')+1:])
+	}
+	var list []string
+	if strings.HasPrefix(text, "[") && json.Unmarshal([]byte(text), &list) == nil {
+		s := speech{git: everything, only: true}
+		s.note(list)
+		for i, w := range list {
+			s.word(w, i)
+		}
+		hidden = append(hidden, s.hidden...)
+	}
+	if commandLike(text) {
+		s := speech{git: everything, only: true, file: fileLike(text)}
+		s.note([]string{text})
+		s.pieces(text)
+		hidden = append(hidden, s.hidden...)
+	}
+	return hidden
+}
+
+func everything(string) bool { return true }
+
+// fileLike reports whether a text looks like a file, because it has lines or is a document of JSON. Other texts are no
+// files: key=zone, for example, may be the value of an option.
+func fileLike(text string) bool {
+	if strings.Contains(text, "\n") {
+		return true
+	}
+	text = strings.TrimLeft(text, " \t")
+	return text != "" && (text[0] == '{' || text[0] == '[' || text[0] == '<')
+}
+
+// commandLike reports whether a text may be a command, or flags of one.
+func commandLike(text string) bool {
+	return strings.HasPrefix(text, "-") || strings.Contains(text, " -") || strings.Contains(text, "\n-") || strings.Contains(text, " ") && containsAny(text, feeders)
 }
 
 // Words returns what may be shown of a command or a health check, argument by argument, and what is hidden. git reports
@@ -72,13 +133,43 @@ type speech struct {
 	takes  map[string]bool // the flags whose next word is a password, such as -a of redis-cli
 	joined map[string]bool // the flags that have a password behind them in the same word, such as -p of mysql
 	users  bool            // -u takes user:password
+	login  bool            // some flag says who logs in, so that -p says with what
+	feeds  bool            // what is echoed is a password for another program
+	signs  bool            // it is a command like docker login, whose -p is a password
+	acl    bool            // > stands before a password, as in Redis' lists of users
+	only   bool            // only what names and flags say is secret is hidden, and not what has the shape of a secret
+	file   bool            // the text is a file, whose settings Content knows
+	fresh  bool            // the next word is a program
+	runs   string          // the program whose words these are
+	last   string          // the flag before this word
+	after  int             // the number of words behind htpasswd -b
 	hidden []string
 }
 
-var program = regexp.MustCompile(`(?:^|[\s/"'(;&|])(redis-cli|valkey-cli|mysql[a-z_]*|mariadb[a-z-]*|curl|wget|http|sshpass|sqlcmd|mongo[a-z]*|cypher-shell|cqlsh|ldap[a-z]+)(?:$|[\s"'])`)
+// feeders are parts of lines in which one program gives a password to another.
+var feeders = []string{"chpasswd", "-stdin", "--stdin", "sudo -S", "passphrase-fd", "smbpasswd"}
+
+var (
+	// logsIn matches a flag for the name of a user.
+	logsIn = regexp.MustCompile(`(?:^|\s)(?:-[uU](?:\s|[A-Za-z0-9_.@-]*(?:\s|$))|--?user(?:name)?[\s=])`)
+	// noLogin matches programs whose -p is no password.
+	noLogin = regexp.MustCompile(`^(?:mkdir|cp|mv|ssh|scp|sftp|psql|pg_[a-z]+|nc|ncat|netcat|nmap|tar|ps|docker|docker-compose|podman|redis-cli|redis-server|valkey-cli|valkey-server|curl|wget|rsync|install|read|grep|egrep|ping|test|openssl|git|memcached|nginx|celery|gunicorn|uvicorn|kill|pkill|pgrep|lsof|ss|ip|iptables|haproxy|named|dnsmasq|mosquitto)$`)
+	// address matches what -p takes if it takes no password: a number, ports, a path.
+	address = regexp.MustCompile(`^(?:[0-9]{1,5}|[0-9.:/-]*[.:/-][0-9.:/-]*(?:tcp|udp)?|[./~].*|[a-z0-9.-]+:[0-9]+(?::[0-9]+)?(?:/(?:tcp|udp))?)$`)
+	mixed   = regexp.MustCompile(`[A-Za-z].*[0-9!#%^&*+?]|[0-9!#%^&*+?].*[A-Za-z]`)
+	// longFlag matches the beginnings of flags with one dash that begin with p and take no password.
+	longFlag = regexp.MustCompile(`^-p(?:ort|ath|id|refix|rofile|roject|roto|roxy|ublish|lugin|olicy|oll|ublic|rint|ool|riority|aram|age|ull|ush|reserve|erm|ersist|rivileged)`)
+	// wrapper matches words that stand before a program.
+	wrapper  = regexp.MustCompile(`^(?:exec|sudo|env|nohup|time|if|then|else|do|while|until|!|\{|\()$`)
+	ends     = regexp.MustCompile(`^(?:\||\|\||&&|&|;)$|;$`)
+	bundle   = regexp.MustCompile(`^-[a-zA-Z]*u$`)
+	forRedis = regexp.MustCompile(`(?i)\bsetuser\b|(?:^|\s)--user\s.*>`)
+)
+
+var program = regexp.MustCompile(`(?:^|[\s/"'(;&|])(redis-cli|redis-benchmark|keydb-cli|valkey-cli|mysql[a-z_]*|mariadb[a-z-]*|curl|wget|http|sshpass|sqlcmd|mongo[a-z]*|cypher-shell|cqlsh|ldap[a-z]+)(?:$|[\s"'])`)
 
 // programs have a part of every match of program.
-var programs = []string{"-cli", "mysql", "mariadb", "curl", "wget", "http", "sshpass", "sqlcmd", "mongo", "cypher-shell", "cqlsh", "ldap"}
+var programs = []string{"-cli", "redis-benchmark", "mysql", "mariadb", "curl", "wget", "http", "sshpass", "sqlcmd", "mongo", "cypher-shell", "cqlsh", "ldap"}
 
 // passwordFlags are the flags for passwords that have one letter, by how the names of programs begin. The password is
 // the next word, stands behind the flag in the same word, or may do both.
@@ -88,6 +179,8 @@ var passwordFlags = []struct {
 }{
 	{"redis-cli", "-a", true, false},
 	{"valkey-cli", "-a", true, false},
+	{"keydb-cli", "-a", true, false},
+	{"redis-benchmark", "-a", true, false},
 	{"mysql", "-p", false, true},
 	{"mariadb", "-p", false, true},
 	{"sshpass", "-p", true, true},
@@ -100,6 +193,13 @@ var passwordFlags = []struct {
 
 // note finds out which programs a command runs whose flags for passwords have one letter.
 func (s *speech) note(words []string) {
+	s.fresh = true
+	if line := strings.Join(words, " "); strings.ContainsAny(line, "-|<>") {
+		s.login = logsIn.MatchString(line)
+		s.signs = strings.Contains(line, " login ")
+		s.feeds = containsAny(line, feeders)
+		s.acl = strings.Contains(line, ">") && forRedis.MatchString(line)
+	}
 	if !slices.ContainsFunc(words, func(w string) bool { return containsAny(w, programs) }) {
 		return
 	}
@@ -120,6 +220,9 @@ func (s *speech) hide(text string) string {
 		return ""
 	}
 	s.hidden = append(s.hidden, text)
+	if i := strings.IndexAny(text, ":%"); i > 0 && !strings.ContainsAny(text, " \n") { // of user:password
+		s.hidden = append(s.hidden, text[i+1:])
+	}
 	return Hidden
 }
 
@@ -165,58 +268,186 @@ var assignable = regexp.MustCompile(`^-{0,2}[A-Za-z_][A-Za-z0-9_.-]*$`)
 
 // clear returns what git's reader may see of a word that stands in clear in the source's tree.
 func (s *speech) clear(w string) string {
-	flag := s.flag
-	s.flag = ""
-	if flag != "" && (!strings.HasPrefix(w, "-") || len(w) > 12) {
-		if variable.MatchString(w) || filePath.MatchString(w) {
-			return w
-		}
-		if flag == userFlag {
-			user, password, is := strings.Cut(w, ":")
-			if is {
-				return user + ":" + s.hide(password)
-			}
-			return s.plain(w)
-		}
-		return s.hide(w)
+	flag, last := s.flag, s.last
+	s.flag, s.last = "", ""
+	if shown, done := s.given(flag, w); done {
+		return shown
 	}
 	name, value, is := assignment(w)
 	spaces := strings.ContainsAny(w, " \t\n")
+	if s.fresh && !is && !spaces && !strings.HasPrefix(w, "-") && !wrapper.MatchString(w) {
+		s.runs, s.fresh, s.after = strings.TrimLeft(w[strings.LastIndexByte(w, '/')+1:], "$(`{"), false, 0
+	}
 	switch {
 	case spaces && s.script:
 		return s.shell(w)
+	case spaces && s.feeds && (s.runs == "echo" || s.runs == "printf"):
+		return s.hide(w)
 	case is && SecretName(name) && trustInGit(name) != permitted:
 		if value == "" || variable.MatchString(value) || filePath.MatchString(value) {
 			return w
 		}
+		if innocuous(name, value) {
+			return s.plain(w)
+		}
+		return name + "=" + s.hide(value)
+	case !s.only && fileLike(w) && Content(w):
+		s.hidden = append(s.hidden, contents(w)...)
+		return s.hide(w)
+	case is && !spaces && s.account(name, value):
+		user, password, _ := userPassword(value)
+		return name + "=" + user + ":" + s.hide(password)
+	case is && !spaces && assignable.MatchString(strings.SplitN(value, "=", 2)[0]) && strings.Contains(value, "="): // --env=NAME=value
+		return name + "=" + s.clear(value)
+	case is && !spaces && trustInGit(name) == harmless && len(odd(name, value)) > 0:
 		return name + "=" + s.hide(value)
 	case is && !spaces && trustInGit(name) != unlisted:
 		return s.shaped(w)
+	case is && !spaces && uuid.MatchString(value):
+		return w
 	case len(w) > 2 && s.joined[w[:2]] && !variable.MatchString(w[2:]):
 		return w[:2] + s.hide(w[2:])
 	case spaces:
 		return s.shell(w)
-	case s.takes[w]:
-		s.flag = "PASSWORD"
-	case s.users && (w == "-u" || w == "--user" || w == "--proxy-user"):
-		s.flag = userFlag
-	case !is && strings.HasPrefix(w, "-") && SecretName(w) && !strings.HasPrefix(w, "--no-") && trustInGit(w) != permitted:
+	case s.short(w):
+	case strings.HasPrefix(last, "--") && !SecretName(last) && uuid.MatchString(w):
+		return w
+	case !is && strings.HasPrefix(w, "-") && SecretName(w) && !strings.HasPrefix(w, "--no-") && !strings.HasSuffix(w, "-stdin") && trustInGit(w) != permitted:
 		s.flag = w
-	case strings.HasSuffix(w, ":") && SecretName(w): // a header, as in X-Api-Key: abc
+	case !s.file && strings.HasSuffix(w, ":") && SecretName(w): // a header, as in X-Api-Key: abc
 		s.flag = w
 	case strings.EqualFold(w, "bearer"):
 		s.flag = w
+	case len(w) > 3 && strings.HasPrefix(w, "-u") && strings.Contains(w, ":"): // -u and user:password in one word
+		if user, password, both := userPassword(w[2:]); both {
+			return "-u" + user + ":" + s.hide(password)
+		}
+	case len(w) > 2 && s.login && strings.HasPrefix(w, "-p") && s.mayLogIn() && !longFlag.MatchString(w) && passwordLike(w[2:], true) && !variable.MatchString(w[2:]):
+		return w[:2] + s.hide(w[2:])
+	case s.acl && len(w) > 1 && w[0] == '>':
+		return ">" + s.hide(w[1:])
+	case len(w) > 5 && strings.HasPrefix(w, "pass:"): // of openssl
+		return "pass:" + s.hide(w[5:])
+	case s.echoed(w):
+		if user, password, both := strings.Cut(w, ":"); both && password != "" {
+			return user + ":" + s.hide(password)
+		}
+		return s.hide(w)
+	}
+	if strings.HasPrefix(w, "-") && !is {
+		s.last = w
 	}
 	return s.plain(w)
 }
 
-const userFlag = "-u"
+// short takes the flags of one letter whose next word may be a password, and reports whether the word was one of them.
+func (s *speech) short(w string) bool {
+	switch {
+	case s.takes[w]:
+		s.flag = "PASSWORD"
+	case w == "-u" || w == "--user" || w == "--proxy-user" || s.users && bundle.MatchString(w):
+		s.flag = userFlag
+		if s.users {
+			s.flag = anyUserFlag
+		}
+	case w == "-U":
+		s.flag = userFlag
+	case (w == "-p" || w == "-P") && s.mayLogIn() && !s.joined[w]:
+		s.flag = passwordFlag
+	default:
+		return false
+	}
+	return true
+}
+
+// given returns what may be shown of a word behind a flag. done is false if the word is one like any other.
+func (s *speech) given(flag, w string) (shown string, done bool) {
+	dashed := strings.HasPrefix(w, "-")
+	if flag == "" || dashed && (len(w) <= 12 || verdictOf(flag).method) {
+		return "", false
+	}
+	if variable.MatchString(w) || filePath.MatchString(w) {
+		return w, true
+	}
+	switch flag {
+	case userFlag, anyUserFlag:
+		if dashed || strings.ContainsAny(w, " \t\n") {
+			return "", false
+		}
+		user, password, is := userPassword(w)
+		if flag == anyUserFlag && !is {
+			user, password, is = strings.Cut(w, ":")
+		}
+		if is {
+			return user + ":" + s.hide(password), true
+		}
+		if user, password, is = strings.Cut(w, "%"); is && user != "" && !strings.ContainsAny(w, "/=") { // of smbclient
+			return user + "%" + s.hide(password), true
+		}
+		return "", false
+	case passwordFlag:
+		if dashed || !passwordLike(w, s.login) {
+			return "", false
+		}
+	default:
+		if innocuous(flag, w) {
+			return s.plain(w), true
+		}
+	}
+	return s.hide(w), true
+}
+
+// account reports whether a value is user:password of a name for what logs in.
+func (s *speech) account(name, value string) bool {
+	_, _, is := userPassword(value)
+	return is && verdictOf(name).login && trustInGit(name) != permitted
+}
+
+// mayLogIn reports whether -p of the program may be a password.
+func (s *speech) mayLogIn() bool { return s.signs || !noLogin.MatchString(s.runs) }
+
+// passwordLike reports whether what stands behind -p may be a password. login is true if another flag says who logs in.
+func passwordLike(w string, login bool) bool {
+	return !address.MatchString(w) && (login || mixed.MatchString(w))
+}
+
+// echoed reports whether a word is one that echo or printf gives to a program that reads a password, or that htpasswd -b
+// takes.
+func (s *speech) echoed(w string) bool {
+	if strings.HasPrefix(w, "-") {
+		if s.runs == "htpasswd" && strings.Contains(w, "b") && !strings.HasPrefix(w, "--") {
+			s.after = 1
+		}
+		return false
+	}
+	switch {
+	case variable.MatchString(w) || ends.MatchString(w) || filePath.MatchString(w):
+		return false
+	case s.after > 0:
+		s.after++
+		return s.after > 2
+	case w == "<<<":
+		s.flag = "PASSWORD"
+		return false
+	}
+	return s.feeds && (s.runs == "echo" || s.runs == "printf") && w != s.runs && !strings.HasPrefix(w, "%")
+}
+
+// These stand for the flags of one letter.
+const (
+	userFlag     = "-u"  // takes a user, who may have a password
+	anyUserFlag  = "-u:" // takes user:password
+	passwordFlag = "-p"  // takes a password, or something else
+)
 
 // variable matches a word that the shell replaces.
 var variable = regexp.MustCompile(`^["']?\$(\$?[A-Za-z_][A-Za-z0-9_]*|\$?\{[A-Za-z_][A-Za-z0-9_]*\}|\(cat /run/secrets/[A-Za-z0-9._-]+\))["']?$`)
 
 // shaped hides what has the shape of a secret.
 func (s *speech) shaped(w string) string {
+	if s.only {
+		return w
+	}
 	shown, hidden := cut(w, parts(w))
 	s.hidden = append(s.hidden, hidden...)
 	return shown
@@ -224,7 +455,10 @@ func (s *speech) shaped(w string) string {
 
 // plain hides what has the shape of a secret or looks random.
 func (s *speech) plain(w string) string {
-	shown, hidden := cut(w, append(parts(w), random(w)...))
+	if s.only {
+		return w
+	}
+	shown, hidden := cut(w, append(parts(w), odd("", w)...))
 	s.hidden = append(s.hidden, hidden...)
 	return shown
 }
@@ -235,30 +469,42 @@ var piece = regexp.MustCompile(`\s+|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']+(?:"(?:[^"
 // shell goes through the words of a shell's line.
 func (s *speech) shell(line string) string {
 	s.script = false
-	s.pieces(line) // for what is hidden of it as it is
+	runs := s.runs
+	defer func() { s.runs, s.fresh = runs, false }()
+	first := s.pieces(line) // for what is hidden of it as it is
+	if s.only {
+		return first
+	}
 	// A secret may span words, as a PEM block does.
 	return s.pieces(s.shaped(line))
 }
 
 func (s *speech) pieces(line string) string {
 	var b strings.Builder
+	s.fresh = true
 	for _, p := range piece.FindAllString(line, -1) {
-		q := strings.IndexAny(p, `"'`)
-		switch {
-		case strings.TrimSpace(p) == "":
-			b.WriteString(p)
-		case q == 0 && len(p) > 1:
-			b.WriteString(p[:1] + s.clear(p[1:len(p)-1]) + p[:1])
-		case q > 0 && strings.ContainsAny(p, " \t\n"): // one word, of which a part is quoted
-			word := p[:q] + p[q+1:len(p)-1]
-			if shown := s.clear(word); shown != word {
-				p = shown
-			}
-			b.WriteString(p)
-		default:
-			b.WriteString(s.clear(p))
+		b.WriteString(s.piece(p))
+		if ends.MatchString(p) {
+			s.fresh, s.flag = true, ""
 		}
 	}
 	s.flag = ""
 	return b.String()
+}
+
+func (s *speech) piece(p string) string {
+	q := strings.IndexAny(p, `"'`)
+	switch {
+	case strings.TrimSpace(p) == "":
+		return p
+	case q == 0 && len(p) > 1:
+		return p[:1] + s.clear(p[1:len(p)-1]) + p[:1]
+	case q > 0 && strings.ContainsAny(p, " \t\n"): // one word, of which a part is quoted
+		word := p[:q] + p[q+1:len(p)-1]
+		if shown := s.clear(word); shown != word {
+			return shown
+		}
+		return p
+	}
+	return s.clear(p)
 }

@@ -518,6 +518,18 @@ note Service/web: metadata.labels.left-out-2: the name of this entry looks like 
 note Service/web: spec.environment.left-out-3: the name of this entry looks like a secret, so neither the name nor the value is written: this name and !left-out stand in their place, and validate refuses that; --with-secrets writes them
 note Service/web: spec.environment.APP_CONFIG: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 `},
+		{"secrets in flags, accounts, mounts and health checks", func(f *fake) {
+			f.service("web", func(s *swarm.ServiceSpec) {
+				c := s.TaskTemplate.ContainerSpec
+				c.Env = []string{"ALLOW_EMPTY_PASSWORD=yes", "DSN=u:hunter2@tcp(db)/x", "NEO4J_AUTH=neo4j/hunter2", "REDIS_ARGS=--requirepass hunter2", "TOKEN_TTL=3600"}
+				c.Args = []string{"--masterauth", "hunter2", "--user=u:hunter2", "--port", "8080"}
+				c.Healthcheck = &container.HealthConfig{Test: []string{"CMD-SHELL", "curl -fu u:hunter2 http://localhost"}}
+				c.Mounts = []mount.Mount{{Type: "bind", Source: "//u:hunter2@nas/share", Target: "/share"}}
+				c.Sysctls = map[string]string{"kernel.keys.maxkeys": "2000"}
+			})
+		}, Options{}, `
+-- TODO
+`},
 		{"a secret that is written in an odd form", func(f *fake) {
 			f.service("web", func(s *swarm.ServiceSpec) {
 				s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"redis-cli -a hunter2 ping"}}
