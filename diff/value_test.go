@@ -222,7 +222,9 @@ func TestKernelParametersAreShown(t *testing.T) {
 
 // What a mount's source hides is known, so that an error of a task that repeats it does not show it.
 func TestThePasswordInASourceIsKnown(t *testing.T) {
-	s := serviceOf(func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "//u:hunter-2wo@nas/share", Target: "/x"}} })
+	s := serviceOf(func(s *v1.ServiceSpec) {
+		s.Mounts = []v1.Mount{{Type: "bind", Source: "//u:hunter-2wo@nas/share", Target: "/x"}}
+	})
 	f := (Normal{NewShape(s), s}).Facts(func(Leaf) bool { return false }, nil)
 	if !slices.Contains(f.Secret, "hunter-2wo") || strings.Contains(fmt.Sprint(f.Open), "hunter") {
 		t.Errorf("there is %+v", f)

@@ -134,8 +134,9 @@ func TestFormsOfSecretsAreHidden(t *testing.T) {
 // A mount's source and its options are no free text. What has the shape of a secret in them is hidden from everybody.
 func TestSecretsInSourcesOfMounts(t *testing.T) {
 	for text, want := range map[string]string{
-		"//u:hunter2@nas/share": "//(hidden)@nas/share", "username=u,password=hunter2,vers=3": "username=u,password=(hidden),vers=3", "username=u%hunter2,rw": "username=(hidden),rw",
-		"//nas/share": "", "/var/lib/data": "", "credentials=/etc/nas.d/cred": "", "user=u,rw": "",
+		"//u:hunter2@nas/share": "//(hidden)@nas/share", "/u:hunter2@nas/share": "/(hidden)@nas/share", "no such path: /u:hunter2@nas": "no such path: /(hidden)@nas",
+		"username=u,password=hunter2,vers=3": "username=u,password=(hidden),vers=3", "username=u%hunter2,rw": "username=(hidden),rw",
+		"//nas/share": "", "/srv/x:/data:ro": "", "/var/lib/data": "", "credentials=/etc/nas.d/cred": "", "user=u,rw": "",
 	} {
 		if want == "" {
 			want = text

@@ -35,7 +35,8 @@ var shapes = []shape{
 	// The DSN of Go's driver for MySQL: user:password@tcp(host)/database, or user:password@/database.
 	{"@", regexp.MustCompile(`(?i)(?:^|[\s"'=,;({\[])([^\s:@/"'=,;({\[]{0,80}:(?:[^\s"'/]|/[^\s"'/])[^\s"']{0,200}?)@(?:(?:tcp|udp)[46]?\(|unix(?:gram)?\(|pipe\(|cloudsql[a-z-]*\(|/[^/\s])`)},
 	{"@", oracle},
-	{"//", regexp.MustCompile(`(?:^|[\s"'=,;])//([^\s/@:"']*:[^\s/"']+)@`)},             // the source of a CIFS mount
+	// The source of a CIFS mount. Cleaned as a path, it has one slash.
+	{"@", regexp.MustCompile(`(?:^|[\s"'=,;])//?([^\s/@:"']*:[^\s/"']+)@`)},
 	{"%", regexp.MustCompile(`(?i)(?:^|[\s,;"'])user(?:name)?=([^\s,%"']+%[^\s,"']+)`)}, // an option of a CIFS mount
 	{"", regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt|ptt|soat)-[\w-]{16,}|xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|sk-[\w-]{16,}|[sr]k_(?:live|test)_\w{8,}|whsec_\w{8,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{10,}|npm_\w{20,}|pypi-[\w-]{16,}|dckr_(?:pat|oat)_[\w-]{10,}|hv[sb]\.[\w-]{16,}|do[op]_v1_\w{16,}|SG\.[\w-]{10,}\.[\w-]{10,}|shp(?:at|ca|pa|ss)_\w{16,}|gls[ac]_\w{16,}|AGE-SECRET-KEY-1[0-9A-Za-z]+|[0-9]{8,10}:[\w-]{35})`)},
 	{"swm", regexp.MustCompile(`SWM(?:KEY|TKN)-([0-9]+-[A-Za-z0-9+/=-]+)`)},

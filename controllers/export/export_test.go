@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 // fake is a swarm that a test puts together.
@@ -528,7 +531,41 @@ note Service/web: spec.environment.APP_CONFIG: it looks like a secret, so it is 
 				c.Sysctls = map[string]string{"kernel.keys.maxkeys": "2000"}
 			})
 		}, Options{}, `
--- TODO
+-- services/web.yaml
+# !left-out stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.
+kind: Service
+metadata: {name: web}
+spec:
+  image: app:1
+  command:
+    - --masterauth
+    - !left-out ""
+    - !left-out ""
+    - --port
+    - "8080"
+  environment:
+    ALLOW_EMPTY_PASSWORD: "yes"
+    DSN: !left-out ""
+    NEO4J_AUTH: !left-out ""
+    REDIS_ARGS: !left-out ""
+    TOKEN_TTL: "3600"
+  mounts:
+    - type: bind
+      source: !left-out ""
+      target: /share
+  healthcheck:
+    test:
+      - CMD-SHELL
+      - !left-out ""
+  sysctls:
+    kernel.keys.maxkeys: "2000"
+note Service/web: spec.command[1]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.command[2]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.environment.DSN: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.environment.NEO4J_AUTH: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.environment.REDIS_ARGS: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.healthcheck.test[1]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.mounts[/share].source: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 `},
 		{"a secret that is written in an odd form", func(f *fake) {
 			f.service("web", func(s *swarm.ServiceSpec) {
@@ -1195,6 +1232,52 @@ func TestWhatValidateRefusesIsNoted(t *testing.T) {
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%+v (-want +got):\n%s", o, d)
+		}
+	}
+}
+
+// Each placeholder is a problem that names its place, whatever gave the secret away. If the values are written, what is
+// read back is what runs.
+func TestValidateNamesEveryPlaceholder(t *testing.T) {
+	f := new(fake)
+	f.service("web", func(s *swarm.ServiceSpec) {
+		c := s.TaskTemplate.ContainerSpec
+		c.Env = []string{"AUTH=u:hunter2", "DSN=u:hunter2@tcp(db)/x", "REDIS_ARGS=--requirepass hunter2", "CONF={a: {password: hunter2}}", "ORACLE=u/hunter2@db"}
+		c.Args, c.Command = []string{"--masterauth", "hunter2"}, []string{"sh", "-c", "echo u:hunter2 | chpasswd"}
+		c.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "redis-cli", "-a", "hunter2", "ping"}}
+		c.Labels = map[string]string{"args": "backup --pw=hunter2"}
+		c.Mounts = []mount.Mount{
+			{Type: "bind", Source: "//u:hunter2@nas/share", Target: "/a"},
+			{Type: "volume", Source: "nas", Target: "/b", VolumeOptions: &mount.VolumeOptions{DriverConfig: &mount.Driver{Name: "local", Options: map[string]string{"device": "//u:hunter2@nas/b", "o": "username=u,password=hunter2"}}}},
+		}
+	})
+	read := func(o Options) (manifests.Set, []v1.Problem, Manifests) {
+		made := Of(all.Kinds(), f.index(), o)
+		set, problems := manifests.NewLoader(manifests.Options{Kinds: all.Manifests()}).Load(fstest.MapFS{"all.yaml": {Data: made.Stream()}}, ".")
+		return set, problems, made
+	}
+	_, problems, made := read(Options{})
+	if text := text(made); strings.Contains(text, "hunter2") || strings.Count(text, ": it looks like a secret") != 12 {
+		t.Errorf("%d places are left out:\n%s", strings.Count(text, ": it looks like a secret"), text)
+	}
+	left := 0
+	for _, p := range problems {
+		if strings.Contains(p.Message, v1.LeftOut) && p.Line > 0 {
+			left++
+		}
+	}
+	if left != 12 {
+		t.Errorf("validate names %d places: %v", left, problems)
+	}
+	set, problems, made := read(Options{Secrets: true})
+	if len(problems) > 0 || len(set.Entries) != 1 || strings.Contains(string(made.Stream()), v1.LeftOut) {
+		t.Fatalf("with the values there is %v\n%s", problems, made.Stream())
+	}
+	k, _ := all.Kinds().Get(v1.KindService)
+	live := k.Shape.Flatten(k.Normalise(f.lists[v1.KindService][0], f.index()))
+	for _, leaf := range k.Shape.Flatten(set.Entries[0].Object) {
+		if i := slices.IndexFunc(live, func(l diff.Leaf) bool { return l.Path == leaf.Path }); i < 0 || live[i].Text != leaf.Text {
+			t.Errorf("%s is not what runs", leaf.Path)
 		}
 	}
 }
