@@ -54,7 +54,7 @@ func TestEverydayValuesAreShownToGitsReader(t *testing.T) {
 		{"o", "addr=nfs.example.com,rw,nfsvers=4"}, {"device", ":/exports/data"}, {"device", "//nas.example.com/share"}, {"o", "username=app,vers=3.0,uid=1000"},
 		{"o", "credentials=/etc/cifs/web.cred,vers=3.0"}, {"ACTION", "actions/checkout@v4"}, {"PACKAGE", "github.com/acme/tool@v1.2.3"},
 		{"KAFKA_ADVERTISED_LISTENERS", "PLAINTEXT://kafka:9092,EXTERNAL://localhost:29092"}, {"AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/deploy"},
-		{"MAC", "02:42:ac:11:00:02"}, {"SUBNET", "2001:db8:1:2::/64"}, {"GROUPS", "a,b,c"}, {"job.command", `["backup", "--keep", "7", "-p", "8080"]`}, {"RULES", "*.example.com=allow"},
+		{"MAC", "02:42:ac:11:00:02"}, {"SUBNET", "2001:db8:1:2::/64"}, {"GROUPS", "a,b,c"}, {"POSTGRES_USER", "${DB_USER:-ghost}"}, {"USER", "${UID:-1000}:${GID:-1000}"}, {"VARIABLES", "{POSTGRES_PASSWORD_FILE: /run/secrets/db-password}"}, {"job.command", `["backup", "--keep", "7", "-p", "8080"]`}, {"RULES", "*.example.com=allow"},
 	} {
 		if got, hidden := Value(c[0], c[1], true); got != c[1] {
 			t.Errorf("%s=%s is shown as %s, hidden %q", c[0], c[1], got, hidden)
@@ -68,7 +68,7 @@ func TestEverydayValuesAreShownToGitsReader(t *testing.T) {
 		"traefik¦--providers.swarm=true¦--entrypoints.web.address=:80¦--certificatesresolvers.le.acme.email=ops@example.com",
 		"prometheus¦--config.file=/etc/prometheus/prometheus.yml¦--storage.tsdb.path=/prometheus", "java¦-jar¦app.jar¦-port¦8080¦--user¦app", "--cluster-id¦" + uuidOne, "--cluster-id=" + uuidOne,
 		"sh¦-c¦echo started; exec nginx -g 'daemon off;'", "sh¦-c¦cat /run/secrets/x | docker login -u app --password-stdin registry.example.com", "app¦--commit-sha=" + hex40[:10],
-		"sh¦-c¦tini -- node server.js > /dev/stdout 2>&1", "app¦--log-level=debug¦--public-url=https://shop.example.com", "node¦-p¦process.version", "nc¦-z¦db¦5432",
+		"sh¦-c¦tini -- node server.js > /dev/stdout 2>&1", "app¦--log-level=debug¦--public-url=https://shop.example.com", "node¦-p¦process.version", "CMD-SHELL¦pg_isready -U '${PSQL_USER:-postgres}' -d postgres", "nc¦-z¦db¦5432",
 	} {
 		words := strings.Split(line, "¦")
 		if got, hidden := Words(words, everything); !slices.Equal(got, words) {

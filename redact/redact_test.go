@@ -731,6 +731,9 @@ func TestQuickLooksMissNothing(t *testing.T) {
 		if quick := parts(text); len(text) >= 6 && !slices.Equal(quick, slow) {
 			t.Fatalf("of %q the quick look finds %v, and the patterns %v", text, quick, slow)
 		}
+		if longRun(text) != run.MatchString(text) {
+			t.Fatalf("%q has a long run: %v", text, longRun(text))
+		}
 		words := strings.Fields(text)
 		if program.MatchString(strings.Join(words, "  ")) && !slices.ContainsFunc(words, func(w string) bool { return containsAny(w, programs) }) {
 			t.Fatalf("%q runs a program that the quick look does not see", text)

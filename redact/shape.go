@@ -188,7 +188,7 @@ var (
 
 // random returns the places in a text that look like random letters and digits.
 func random(text string) (out []part) {
-	if len(text) < 16 {
+	if !longRun(text) {
 		return nil
 	}
 	public := digest.FindAllStringIndex(text, -1)
@@ -198,6 +198,19 @@ func random(text string) (out []part) {
 		}
 	}
 	return out
+}
+
+// longRun reports whether a text has a match of run. It is a quick look before a slow one.
+func longRun(text string) bool {
+	n := 0
+	for i := range len(text) {
+		if c := text[i]; classOf(c) == other && strings.IndexByte("_+/=~-", c) < 0 {
+			n = 0
+		} else if n++; n >= 16 {
+			return true
+		}
+	}
+	return false
 }
 
 func within(at []int, ranges [][]int) bool {

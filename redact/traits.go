@@ -145,7 +145,7 @@ func odd(name, text string) []part {
 
 var (
 	// account matches user:password. The user has no slash, as paths and images have.
-	account = regexp.MustCompile(`^([^\s:/=,]+):([^\s]+)$`)
+	account = regexp.MustCompile(`^([^\s:/=,${]+):([^\s]+)$`)
 	// noPassword matches what stands behind a colon and is none: a port, an id, what begins a URL, and the group of a user.
 	noPassword = regexp.MustCompile(`^(?:[0-9]{1,5}(?:/.*)?|//.*|root|adm|users|staff|docker|nogroup|nobody|daemon|wheel|www-data|sys|bin|video|audio|tty)$`)
 )

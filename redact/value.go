@@ -58,7 +58,7 @@ func inside(name, text string) (hidden []string) {
 			hidden = append(hidden, password)
 		}
 	}
-	if setting, value, is := strings.Cut(text, ": "); is && !strings.ContainsAny(setting, " \t\n/") && SecretName(strings.Trim(setting, `"'`)) {
+	if setting, value, is := strings.Cut(text, ": "); is && assignable.MatchString(setting) && SecretName(setting) {
 		if value = bare(value); secretSetting(setting, value) {
 			hidden = append(hidden, value)
 		}
