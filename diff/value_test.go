@@ -205,8 +205,12 @@ func TestKernelParametersAreShown(t *testing.T) {
 		name, text string
 		shown      bool
 	}{
-		{"net.core.somaxconn", "1024", true}, {"net.ipv4.tcp_rmem", "4096 87380 6291456", true}, {"net.ipv4.ip_local_port_range", "1024\t65000", true},
-		{"kernel.keys.maxkeys", "2000", true}, {"net.ipv4.tcp_fastopen_key", "12345678-12345678", false}, {"net.ipv6.conf.all.stable_secret", "1234", false},
+		{"net.core.somaxconn", "1024", true},
+		{"net.ipv4.tcp_rmem", "4096 87380 6291456", true},
+		{"net.ipv4.ip_local_port_range", "1024\t65000", true},
+		{"kernel.keys.maxkeys", "2000", true},
+		{"net.ipv4.tcp_fastopen_key", "12345678-12345678", false},
+		{"net.ipv6.conf.all.stable_secret", "1234", false},
 		{"kernel.domainname", "a-text", false},
 	} {
 		v := valueOf(Leaf{Path: "spec.sysctls." + c.name, Type: "spec.sysctls.*", Key: c.name, Text: c.text}, false)
