@@ -115,7 +115,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 	r := reconciler.New(reconciler.Options{
 		Engine: client, Log: log, Named: outside(cmd), Known: knownOf(cmd),
 		Revisions: revisions.New(revisions.Options{Git: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem, Observe: observe, Guards: guards, Loader: loader, Log: log}),
-		Policy:    decide.Policy{Consents: consents, CommandsOnly: budgets.consents.commandsOnly(), Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe, Worktree: src.worktree, Digests: known, InsecureEngines: eng.insecure, EngineSockets: eng.sockets, Placing: guards.Placing()},
+		Policy:    decide.Policy{Consents: consents, Agreeing: decide.Agreeing{CommandsOnly: budgets.consents.commandsOnly(), Worktree: src.worktree}, Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe, Digests: known, Engines: eng.allowed(), Placing: guards.Placing()},
 		Lease:     state.NewLease(state.LeaseOptions{Engine: client, Instance: holderName(cmd), Eager: true, Log: log, Pace: pace()}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil

@@ -171,12 +171,21 @@ type engineFlags struct {
 	tls, tlsVerify             bool
 	tlsCACert, tlsCert, tlsKey string
 	logLevel, logFormat        string
-	// insecure allows engines at tcp:// without TLS, and probe any engine, if only manifests name them.
+	statedEngines
+}
+
+// statedEngines are the values of the flags about engines that only manifests name.
+type statedEngines struct {
+	// insecure allows those at tcp:// without TLS, and probe allows all.
 	insecure, probe bool
-	// sockets are patterns of sockets of this host that manifests may name as engines.
+	// sockets are patterns of sockets of this host.
 	sockets socketPatterns
-	// reads is true for a command that only reads. It asks no engine that only manifests name unless probe is set.
+	// reads is true for a command that only reads. It asks no such engine unless probe is set.
 	reads bool
+}
+
+func (e *statedEngines) allowed() plan.Engines {
+	return plan.Engines{Insecure: e.insecure, Sockets: e.sockets}
 }
 
 // registerStated adds the flags about engines that manifests name. reads is true for a command that only reads.

@@ -273,8 +273,8 @@ func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.
 			Git: source, Path: f.src.root(), Name: f.src.name, OnProblem: f.budgets.onProblem, Fallback: true, Observe: observes, Guards: f.guards, Log: s.log,
 		}),
 		Policy: decide.Policy{
-			CommandsOnly: f.budgets.consents.commandsOnly(), Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
-			Observe: observes, Follow: true, Self: f.self(), Digests: f.digests, InsecureEngines: f.eng.insecure, EngineSockets: f.eng.sockets, Placing: f.guards.Placing(),
+			Agreeing: decide.Agreeing{CommandsOnly: f.budgets.consents.commandsOnly()}, Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
+			Observe: observes, Follow: true, Self: f.self(), Digests: f.digests, Engines: f.eng.allowed(), Placing: f.guards.Placing(),
 		},
 	}), s.board, s.metrics, s.log, time.Now)
 	s.shown.Store(loop)

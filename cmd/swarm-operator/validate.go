@@ -48,7 +48,7 @@ sink, a root of a CA or a file for TLS that the configuration does not define.`,
 				stated = append(stated, e.Object)
 			}
 			reconciler.Teach(knownOf(cmd), stated)
-			said := decide.Policy{CommandsOnly: consents.commandsOnly()}.SaidBy(commit, commit, false)
+			said := decide.Policy{Agreeing: decide.Agreeing{CommandsOnly: consents.commandsOnly()}}.SaidBy(commit, commit, false)
 			for _, text := range said.Wrong {
 				problems = append(problems, v1.Problem{Message: text})
 			}

@@ -101,7 +101,7 @@ func TestWhereAConsentCounts(t *testing.T) {
 				}
 			}
 			values, below := said.Lines(plan.Trailer)
-			none := Policy{CommandsOnly: true}.SaidBy(said, newest, c.passed)
+			none := Policy{Agreeing: Agreeing{CommandsOnly: true}}.SaidBy(said, newest, c.passed)
 			if len(none.Counts)+len(none.Wrong) > 0 || len(none.InVain) != len(values)+len(below) {
 				t.Errorf("if commits agree to nothing: %+v", none)
 			}

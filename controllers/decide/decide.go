@@ -23,18 +23,14 @@ import (
 type Policy struct {
 	// Consents are those of the command line. They add to the consents in commits.
 	Consents plan.Consents
-	// CommandsOnly is true if commits agree to nothing.
-	CommandsOnly bool
-	Budgets      plan.Budgets
+	Agreeing
+	Budgets plan.Budgets
 	// RepairAfter is how long a change by hand stays before it is undone. RepairRestartsAfter is the same for repairs
 	// that restart tasks.
 	RepairAfter, RepairRestartsAfter time.Duration
 	// AskRewritten is true if a revision that takes back commits of the one in force must wait for consent. If false,
 	// the operator only reports it.
 	AskRewritten bool
-	// Worktree is true if the files of a checkout are read as they are. What they ask for can still be agreed to in the
-	// commit that they become.
-	Worktree bool
 	// Observe is true if the operator writes nothing at all, not even its memory.
 	Observe bool
 	// Follow is true if later runs follow roll-outs to their end, to report and remember failures.
@@ -43,13 +39,20 @@ type Policy struct {
 	Self v1.Key
 	// Digests makes and compares digests of secrets. nil means that there is no key.
 	Digests *digests.Digests
-	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
-	InsecureEngines bool
-	// EngineSockets are patterns of sockets of the operator's host that manifests may name as engines.
-	EngineSockets []string
+	// Engines say which of the engines that only manifests name may be used.
+	Engines plan.Engines
 	// Placing are the names of node labels that guardrails make services ask for. They are given to no node that is
 	// only known by what it says of itself.
 	Placing []string
+}
+
+// Agreeing says what commits can agree to.
+type Agreeing struct {
+	// CommandsOnly is true if commits agree to nothing.
+	CommandsOnly bool
+	// Worktree is true if the files of a checkout are read as they are. What they ask for can still be agreed to in the
+	// commit that they become.
+	Worktree bool
 }
 
 // Revision is what the source says: which revision a run goes by, and what its manifests state.
@@ -331,7 +334,7 @@ func (d *Decider) Decide(run *Decision) {
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: run.Given,
 		CommandsOnly: d.CommandsOnly, Files: !d.Worktree && strings.HasPrefix(run.InForce.Hash, git.FilesPrefix), Observe: d.Observe,
-		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines, EngineSockets: d.EngineSockets, OwnOnly: run.OwnOnly,
+		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, Engines: d.Engines, OwnOnly: run.OwnOnly,
 	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
 	d.writeDown(run)
 	d.remember(run)

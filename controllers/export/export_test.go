@@ -549,6 +549,7 @@ spec:
     NEO4J_AUTH: !left-out ""
     REDIS_ARGS: !left-out ""
     TOKEN_TTL: "3600"
+  replicas: 1
   mounts:
     - type: bind
       source: !left-out ""
@@ -562,7 +563,7 @@ spec:
 note Service/web: spec.command[1]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 note Service/web: spec.command[2]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 note Service/web: spec.environment.DSN: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
-note Service/web: spec.environment.NEO4J_AUTH: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.environment.NEO4J_AUTH: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it, and so does --show NAME if the value of that name is no secret
 note Service/web: spec.environment.REDIS_ARGS: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 note Service/web: spec.healthcheck.test[1]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 note Service/web: spec.mounts[/share].source: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it

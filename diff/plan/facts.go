@@ -181,11 +181,16 @@ type Policy struct {
 	PruneAdopted bool
 	// AskRewritten is true if a revision that takes commits back waits for consent. If false, that is only reported.
 	AskRewritten bool
-	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
-	InsecureEngines bool
-	// EngineSockets are patterns of sockets of the operator's host that manifests may name as engines.
-	EngineSockets []string
+	Engines      Engines
 	// OwnOnly has the guardrail that forbids to take an object over that the source did not make, for each object that has
 	// one.
 	OwnOnly map[v1.Key]string
+}
+
+// Engines say which of the engines that only manifests name may be used.
+type Engines struct {
+	// Insecure is true if join tokens may go to engines that are reached without TLS.
+	Insecure bool
+	// Sockets are patterns of sockets of the operator's own host.
+	Sockets []string
 }

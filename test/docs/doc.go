@@ -58,7 +58,7 @@ func Plan(files fs.FS) (plan.Plan, error) {
 	ix := kinds.NewIndex(nil, func(*kinds.Live) []kinds.Ref { return nil })
 	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", Contents: digests.Salted{Salt: []byte("key")}}, nil)
 	changes := diff.Compare(nil, wants.States, all.Rules)
-	p := plan.Build(changes, plan.Facts{APIVersion: "1.56"}, plan.Policy{Source: "examples", Budgets: plan.DefaultBudgets()}, all.Part())
+	p := plan.Build(changes, plan.Facts{APIVersion: "1.56"}, plan.Policy{Source: "examples", Budgets: plan.DefaultBudgets(), Engines: plan.Engines{Sockets: []string{"/tmp/sb/*"}}}, all.Part())
 	needed := func(e kinds.Entry) bool { // nobody has to make nodes
 		kind := e.Object.Key().Kind
 		return kind != v1.KindNode && kind != v1.KindNodeSet

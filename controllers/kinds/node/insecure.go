@@ -14,7 +14,7 @@ const (
 // insecure refuses a step that uses a node's own engine by TCP without TLS, unless the operator may do so.
 func insecure(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
 	e := engineOf(s)
-	if e == nil || !e.InClear() || p.InsecureEngines {
+	if e == nil || !e.InClear() || p.Engines.Insecure {
 		return nil
 	}
 	const ways = "state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines"
@@ -31,7 +31,7 @@ func insecure(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
 // look whether the socket exists, and says nothing of that.
 func socket(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
 	e := engineOf(s)
-	if e == nil || e.MayUse(p.EngineSockets) {
+	if e == nil || e.MayUse(p.Engines.Sockets) {
 		return nil
 	}
 	return []plan.Refusal{s.Refusal(plan.Never, "its engine is at %s, a socket of the operator's host, which no manifest may use unless --engine-sockets allows it: state it there, or reach the engine by ssh:// or tcp://", e.Host)}

@@ -61,7 +61,7 @@ func TestNothingGoesToAnEngineInClear(t *testing.T) {
 			default:
 				changes = []diff.Change{{Op: diff.Create, Key: key, Want: wanted(c.host, c.tls, "")}}
 			}
-			p := plan.Build(changes, plan.Facts{APIVersion: "1.50"}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets(), InsecureEngines: c.insecure, EngineSockets: []string{"/run/engines/*"}}, swarm.Part(), plan.Part{Guards: Kind().Guards})
+			p := plan.Build(changes, plan.Facts{APIVersion: "1.50"}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets(), Engines: plan.Engines{Insecure: c.insecure, Sockets: []string{"/run/engines/*"}}}, swarm.Part(), plan.Part{Guards: Kind().Guards})
 			if c.refused != "" {
 				if len(p.Steps) != 0 || len(p.Refused) != 1 || p.Refused[0].Guard != guardInsecureEngine || p.Refused[0].Class != plan.Never || !strings.Contains(p.Refused[0].Why, c.refused) || !p.Held() {
 					t.Errorf("the plan is\n%s", p.Text(nil))
@@ -104,7 +104,7 @@ func TestNoSocketOfTheOperatorsHostIsUsedUnlessItIsAllowed(t *testing.T) {
 			{Op: diff.Update, Key: key, Change: diff.Change{Key: key, Want: want}, Origin: plan.OriginLeaves},
 			{Op: diff.Update, Key: key, Change: diff.Change{Key: key, Want: want}, Origin: plan.OriginRecognises},
 		} {
-			got := socket(s, plan.Facts{}, plan.Policy{EngineSockets: c.allowed})
+			got := socket(s, plan.Facts{}, plan.Policy{Engines: plan.Engines{Sockets: c.allowed}})
 			if refused := len(got) == 1 && got[0].Class == plan.Never && got[0].Why == "its engine is at "+c.host+", a socket of the operator's host, which no manifest may use unless --engine-sockets allows it: state it there, or reach the engine by ssh:// or tcp://"; refused != c.refused || len(got) > 0 && !refused {
 				t.Errorf("%s, allowed %q: %+v", c.host, c.allowed, got)
 			}

@@ -114,21 +114,22 @@ func (g allocation) ignores(next []swarm.PortConfig) string {
 			}
 		}
 	}
-	if seen && !slices.Equal(g.spec, next) && !g.newOfNode(next) {
-		for _, p := range next {
-			switch at := slices.IndexFunc(g.ports, func(o swarm.PortConfig) bool { return ofNode(o) && samePort(o, p) }); {
-			case slices.Contains(g.spec, p):
-			case ofNode(p) && at >= 0 && g.ports[at].PublishedPort != 0:
-				kept = append(kept, g.ports[at])
-			case !ofNode(p) && p.PublishedPort != 0:
-				chosen = append(chosen, p)
-			case ofNode(p):
-				others = append(others, p)
-			}
+	if !seen || slices.Equal(g.spec, next) || g.newOfNode(next) {
+		return refusing(kept, nil, nil)
+	}
+	for _, p := range next {
+		switch at := slices.IndexFunc(g.ports, func(o swarm.PortConfig) bool { return ofNode(o) && samePort(o, p) }); {
+		case slices.Contains(g.spec, p):
+		case ofNode(p) && at >= 0 && g.ports[at].PublishedPort != 0:
+			kept = append(kept, g.ports[at])
+		case !ofNode(p) && p.PublishedPort != 0:
+			chosen = append(chosen, p)
+		case ofNode(p):
+			others = append(others, p)
 		}
-		if len(kept)+len(chosen)+len(others) == 0 {
-			others = next
-		}
+	}
+	if len(kept)+len(chosen)+len(others) == 0 {
+		others = next
 	}
 	return refusing(kept, chosen, others)
 }
