@@ -14,28 +14,36 @@ const (
 	settingValue = `("(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*'|[^\s"',;{}\[\]()<][^\n,}\])<>]*)`
 )
 
+// setting is a form in which a name and its value are written.
+type setting struct {
+	pattern *regexp.Regexp
+	// first has characters, and marks has texts in small letters. If they have any, each match has one of them.
+	first string
+	marks []mark
+}
+
 // settings match what gives a name a value in a line of a file.
-var settings = []*regexp.Regexp{
+var settings = []setting{
 	// NAME=value, name: value, "name": "value" or 'name' => 'value'
-	regexp.MustCompile(`^\s*(?:-\s+|export\s+)?["']?` + settingName + `["']?\s*(?:=>|:?=|:)\s*(=?[^\s=].*)$`),
+	{pattern: regexp.MustCompile(`^\s*(?:-\s+|export\s+)?["']?` + settingName + `["']?\s*(?:=>|:?=|:)\s*(=?[^\s=].*)$`), first: ":="},
 	// {user: app, name: value}, ['name' => 'value']
-	regexp.MustCompile(`[{,(\[]\s*["']?` + settingName + `(?:["']\s*:\s*|:\s+|["']?\s*=>\s*)` + settingValue),
+	{pattern: regexp.MustCompile(`[{,(\[]\s*["']?` + settingName + `(?:["']\s*:\s*|:\s+|["']?\s*=>\s*)` + settingValue), first: "{,(["},
 	// requirepass value, or user name password value
-	regexp.MustCompile(`^\s*(?:\S+\s+){0,4}((?i:[a-z_-]*(?:passw(?:or)?d|requirepass|masterauth)))\s+["']?([^"'\s]+?)["']?;?\s*(?:\s#.*)?$`),
+	{pattern: regexp.MustCompile(`^\s*(?:\S+\s+){0,4}((?i:[a-z_-]*(?:passw(?:or)?d|requirepass|masterauth)))\s+["']?([^"'\s]+?)["']?;?\s*(?:\s#.*)?$`), marks: marksOf("pass", "masterauth")},
 	// define('NAME', 'value')
-	regexp.MustCompile(`[A-Za-z]\(\s*["']` + settingName + `["']\s*,\s*("[^"]+"|'[^']+')\s*\)`),
+	{pattern: regexp.MustCompile(`[A-Za-z]\(\s*["']` + settingName + `["']\s*,\s*("[^"]+"|'[^']+')\s*\)`), first: "("},
 }
 
 // pairs match a name and a value that stand beside each other. They may be in two lines.
-var pairs = []*regexp.Regexp{
+var pairs = []setting{
 	// name: NAME and value: value, or key="NAME" value="value"
-	regexp.MustCompile(`(?i)\b(?:name|key)["']?\s*[:=]\s*["']?` + settingName + `["']?(?:[ \t]+#[^\n]*)?\s*,?\s*["']?value["']?\s*[:=]\s*` + settingValue),
+	{pattern: regexp.MustCompile(`(?i)\b(?:name|key)["']?\s*[:=]\s*["']?` + settingName + `["']?(?:[ \t]+#[^\n]*)?\s*,?\s*["']?value["']?\s*[:=]\s*` + settingValue), marks: marksOf("value")},
 	// <name>value</name>
-	regexp.MustCompile(`<` + settingName + `(?:\s[^<>]*)?>\s*([^<>\s][^<>]*)</`),
+	{pattern: regexp.MustCompile(`<` + settingName + `(?:\s[^<>]*)?>\s*([^<>\s][^<>]*)</`), first: "<"},
 	// <entry key="NAME">value</entry>
-	regexp.MustCompile(`\b(?:name|key)=["']` + settingName + `["'][^<>]*>\s*([^<>\s][^<>]*)</`),
+	{pattern: regexp.MustCompile(`\b(?:name|key)=["']` + settingName + `["'][^<>]*>\s*([^<>\s][^<>]*)</`), first: "<"},
 	// <name>NAME</name><value>value</value>
-	regexp.MustCompile(`(?i)<(?:name|key)>\s*` + settingName + `\s*</(?:name|key)>\s*<(?:value|string)>\s*([^<>\s][^<>]*)</`),
+	{pattern: regexp.MustCompile(`(?i)<(?:name|key)>\s*` + settingName + `\s*</(?:name|key)>\s*<(?:value|string)>\s*([^<>\s][^<>]*)</`), first: "<"},
 }
 
 var (
@@ -94,7 +102,7 @@ func Content(text string) bool {
 		return true
 	}
 	found := false
-	eachSetting(text, func(string) bool {
+	eachSetting(text, 0, func(string) bool {
 		found = true
 		return false
 	})
@@ -102,8 +110,8 @@ func Content(text string) bool {
 }
 
 // contents returns the values in a file that names or the shapes of files say are secrets.
-func contents(text string) (out []string) {
-	eachSetting(text, func(value string) bool {
+func contents(text string, depth int) (out []string) {
+	eachSetting(text, depth, func(value string) bool {
 		out = append(out, value)
 		return true
 	})
@@ -114,28 +122,42 @@ func contents(text string) (out []string) {
 var aclUser = regexp.MustCompile(`^\s*user\s+\S+\s(?:.*\s)?>(\S+)`)
 
 // eachSetting calls yield with each value of a secret, until it returns false.
-func eachSetting(text string, yield func(value string) bool) {
-	if !anySecret(pairs, text, yield) {
+func eachSetting(text string, depth int, yield func(value string) bool) {
+	if !anySecret(pairs, text, depth, yield) {
 		return
 	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
-		if m := aclUser.FindStringSubmatch(line); m != nil && !yield(m[1]) || !anySecret(settings, line, yield) {
+		if strings.Contains(line, ">") && strings.Contains(line, "user") {
+			if m := aclUser.FindStringSubmatch(line); m != nil && !yield(m[1]) {
+				return
+			}
+		}
+		if !anySecret(settings, line, depth, yield) {
 			return
 		}
 	}
 }
 
 // anySecret calls yield with each value of a secret. It returns false if yield did.
-func anySecret(patterns []*regexp.Regexp, text string, yield func(value string) bool) bool {
-	for _, p := range patterns {
-		for _, m := range p.FindAllStringSubmatch(text, -1) {
-			if value := bare(m[2]); secretSetting(m[1], value) && !yield(value) {
+func anySecret(forms []setting, text string, depth int, yield func(value string) bool) bool {
+	l := lookAt(text)
+	for i := range forms {
+		if !forms[i].may(&l) {
+			continue
+		}
+		for _, m := range forms[i].pattern.FindAllStringSubmatch(text, -1) {
+			if value := bare(m[2]); secretSetting(m[1], value, depth) && !yield(value) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// may reports whether a text can have a setting of that form. It is a quick look before a slow one.
+func (s *setting) may(l *look) bool {
+	return (s.first == "" || strings.ContainsAny(l.text, s.first)) && (s.marks == nil || l.hasAny(s.marks))
 }
 
 // bare returns a value without its quotes, and without what a line has behind it.
@@ -148,11 +170,13 @@ func bare(value string) string {
 }
 
 // secretSetting reports whether a setting in a file is one of a secret, by its name and by its value.
-func secretSetting(name, value string) bool {
-	if m := fallback.FindStringSubmatch(value); m != nil {
-		value = m[1]
+func secretSetting(name, value string, depth int) bool {
+	if strings.HasPrefix(value, "$") {
+		if m := fallback.FindStringSubmatch(value); m != nil {
+			value = m[1]
+		}
 	}
-	if noSecret.MatchString(value) || filePath.MatchString(value) {
+	if noSecret.MatchString(value) || isPath(value) {
 		return false
 	}
 	plain := plainName(name)
@@ -162,6 +186,7 @@ func secretSetting(name, value string) bool {
 	if amount.MatchString(value) && !strings.Contains(plain, "PASS") && !strings.Contains(plain, "PWD") && !strings.Contains(plain, "SECRET") {
 		return false
 	}
-	shown, _ := Value(name, value, true)
+	j := judge(name, value, depth)
+	shown, _ := j.value(true)
 	return shown != value
 }

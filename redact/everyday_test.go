@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // hex40 and the others are made of parts, so that no scanner takes them for real.
@@ -79,6 +80,9 @@ func TestEverydayValuesAreShownToGitsReader(t *testing.T) {
 		{"PARTITION_KEY", "customer"},
 		{"POSTGRES_PASSWORD_FILE", "/run/secrets/db-password"},
 		{"FILE__PASSWORD", "/run/secrets/db"},
+		{"TOKEN_PATH", "/run/configs/" + hex40},
+		{"CACHE_KEY", "off"},
+		{"COOKIE_SECURE", "true"},
 		{"DB_PASSWORD_FILE", "/run/secrets/{{.Service.Name}}_password"},
 		{"MYSQL_PASSWORD_FILE", "/password.txt"},
 		{"TLS_KEY_FILE", "/etc/ssl/private/tls.key"},
@@ -215,6 +219,17 @@ func TestFormsOfSecretsAreHidden(t *testing.T) {
 		{"TOKEN_TTL", "PW"},
 		{"PASSWORD", "123456"},
 		{"DB_PIN", "1234"},
+		{"SECRET", "yes"},
+		{"DB_PASSWORD", "on"},
+		{"API_KEY", "12345678"},
+		{"TOKEN_LIMIT_SECRET", "3600"},
+		{"PUBLIC_KEY_PASSWORD", "BEl62iUYgUivxIkv69yViEuiBIa-Ib9-SkvMeAtA3LFgDzkrxZJjSgSnfckjBJuBkr3qBUYIHBQFLXYp5Nksh8U"},
+		{"ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY", "correcthorse"},
+		{"AZURE_PRIMARY_KEY", "correcthorse"},
+		{"ENCRYPTION_CACHE_KEY", "correcthorse"},
+		{"BOOTSTRAP", uuidOne},
+		{"o", "credentials=/b3BlbnNlc2Ft/ZQx9Kq7Lm2"},
+		{"ARGS", "app_credentials=/hunter/two"},
 	} {
 		text := strings.ReplaceAll(c[1], "PW", secret)
 		text = strings.NewReplacer("MYSQL_"+secret, "MYSQL_PW", "DB_"+secret, "DB_PW").Replace(text)
@@ -248,6 +263,32 @@ func TestFormsOfSecretsAreHidden(t *testing.T) {
 		k.Learn(Owner{}, 1, Facts{Secret: hidden})
 		if strings.Contains(k.Text("cannot use "+secret+" here", Git), secret) {
 			t.Errorf("of %s only %q is known", line, hidden)
+		}
+	}
+}
+
+// What looks like a switch is a password where only a password can stand, and a UUID is a key where nothing says id.
+func TestWhatOnlyAPasswordCanBe(t *testing.T) {
+	for _, line := range []string{"redis-cli¦-a¦yes", "sshpass¦-p¦true¦ssh", "ldapsearch¦-w¦on", "--password¦true", "--token=on", "--join¦" + uuidOne, "--hec=" + uuidOne, "curl¦-u¦ada:two words¦x", "curl¦-u¦-x:hunter2hunter2"} {
+		words := strings.Split(line, "¦")
+		if got, _ := Words(words, everything); slices.Equal(got, words) {
+			t.Errorf("%q is shown", words)
+		}
+	}
+}
+
+// Texts that whoever writes manifests may write must not keep the operator busy.
+func TestHostileTextsTakeLittleTime(t *testing.T) {
+	for name, text := range map[string]string{
+		"settings in settings": strings.Repeat("KEY: ", 2000) + "requirepass x", "lines": strings.Repeat("KEY: ", 2000) + "x\n", "assignments": "-x " + strings.Repeat("A=", 50_000) + "x",
+		"ats": strings.Repeat("@", 100_000), "accounts": strings.Repeat("u:p@t", 20_000), "quotes": strings.Repeat(`\"' `, 20_000) + " -x", "brackets": strings.Repeat("[{", 50_000), "eights": strings.Repeat("a/b", 30_000) + "@",
+	} {
+		before := time.Now()
+		Value("MODE", text, true)
+		Words([]string{"sh", "-c", text}, everything)
+		Content(text)
+		if took := time.Since(before); took > time.Minute {
+			t.Errorf("%s: %v", name, took)
 		}
 	}
 }
@@ -301,20 +342,58 @@ func TestHarmlessNamesShowNothingThatLooksRandom(t *testing.T) {
 }
 
 func BenchmarkValue(b *testing.B) {
-	for name, value := range map[string][2]string{
-		"short": {"MODE", "eco"}, "url": {"DATABASE_URL", "postgres://app@db:5432/app?sslmode=disable"}, "flags": {"JAVA_OPTS", "-Xms512m -Xmx2g -Dspring.profiles.active=prod"},
-		"rule": {"traefik.http.routers.web.rule", "Host(`a.example.com`)"}, "image": {"com.docker.stack.image", "ghcr.io/acme/app:1.27.3-alpine"},
+	current.Store(&lists{}) // another test fills the memory of verdicts
+	for _, v := range [][3]string{
+		{"short", "MODE", "eco"},
+		{"number", "WORKERS", "4"},
+		{"port", "PORT", "8080"},
+		{"path", "DATA", "/var/lib/app/data"},
+		{"url", "DATABASE_URL", "postgres://app@db:5432/app?sslmode=disable"},
+		{"http", "BASE_URL", "http://otel-collector:4317"},
+		{"flags", "JAVA_OPTS", "-Xms512m -Xmx2g -Dspring.profiles.active=prod"},
+		{"rule", "traefik.http.routers.web.rule", "Host(`a.example.com`)"},
+		{"image", "com.docker.stack.image", "ghcr.io/acme/app:1.27.3-alpine"},
+		{"text", "TITLE", "The shop of the web team"},
+		{"secret", "DB_PASSWORD", "hunter2"},
+		{"limit", "TOKEN_TTL", "3600"},
+		{"file", "DB_PASSWORD_FILE", "/run/secrets/db"},
+		{"email", "ADMIN_EMAIL", "ops@example.com"},
+		{"document", "CONFIG", "server:\n  port: 8080\n  host: 0.0.0.0\nlog: {level: debug}\n"},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run(v[0], func(b *testing.B) {
+			b.ReportAllocs()
 			for b.Loop() {
-				Value(value[0], value[1], true)
+				Value(v[1], v[2], true)
 			}
 		})
 	}
-	words := []string{"CMD-SHELL", "curl -fsS http://localhost:8080/healthz || exit 1"}
-	b.Run("words", func(b *testing.B) {
-		for b.Loop() {
-			Words(words, everything)
+	for name, words := range map[string][]string{
+		"check": {"CMD-SHELL", "curl -fsS http://localhost:8080/healthz || exit 1"}, "command": {"serve", "--log-level", "debug", "--port=80"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Words(words, everything)
+			}
+		})
+	}
+}
+
+// Most values of a cluster are of these kinds, and diff asks for each of them.
+func TestValuesThatShowNothingNeedNoMemory(t *testing.T) {
+	current.Store(&lists{}) // another test fills the memory of verdicts
+	for _, v := range [][2]string{
+		{"MODE", "eco"},
+		{"WORKERS", "4"},
+		{"DATA", "/var/lib/app/data"},
+		{"URL", "http://otel-collector:4317"},
+		{"IMAGE", "ghcr.io/acme/app:1.27.3-alpine"},
+		{"DATABASE_URL", "postgres://app@db:5432/app?sslmode=disable"},
+		{"ADMIN_EMAIL", "ops@example.com"},
+		{"TITLE", "the shop of the web team"},
+	} {
+		if n := testing.AllocsPerRun(10, func() { Value(v[0], v[1], true) }); n > 0 {
+			t.Errorf("%s=%s needs memory %v times", v[0], v[1], n)
 		}
-	})
+	}
 }

@@ -55,12 +55,13 @@ var (
 
 // pointsAtFile reports whether a value is only the path of a file. By docker's convention NAME_FILE is the path of the
 // file that holds the secret. The images of linuxserver.io have FILE__NAME, and Traefik has usersFile.
-func pointsAtFile(name, value string) bool {
-	plain := plainName(name)
-	if strings.HasPrefix(plain, "FILE__") || strings.HasSuffix(plain, "_FILE") || strings.HasSuffix(plain, ".USERSFILE") {
-		return filePath.MatchString(value) || mounted.MatchString(value) || rootFile.MatchString(value)
-	}
-	return (strings.HasSuffix(plain, "_PATH") || strings.HasSuffix(plain, "_DIR")) && filePath.MatchString(value)
+func (t traits) pointsAtFile(value string) bool {
+	return (t.file || t.folder) && isPath(value) || t.file && (mounted.MatchString(value) || rootFile.MatchString(value))
+}
+
+// isPath reports whether a text matches filePath.
+func isPath(text string) bool {
+	return len(text) > 3 && (text[0] == '/' || text[1] == ':') && filePath.MatchString(text)
 }
 
 // Harmless are patterns of names whose values everybody may see, except those that have the shape of a secret. * stands

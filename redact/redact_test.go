@@ -2,6 +2,7 @@ package redact
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -713,6 +714,81 @@ func TestStringsOfADocument(t *testing.T) {
 	}
 }
 
+var (
+	slowRun    = regexp.MustCompile(`[A-Za-z0-9_+/=~-]{16,}`)
+	slowPiece  = regexp.MustCompile(`\s+|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']+(?:"(?:[^"\\]|\\.)*"|'[^']*')?|["']`)
+	slowEnds   = regexp.MustCompile(`^(?:\||\|\||&&|&|;)$|;$`)
+	slowToggle = regexp.MustCompile(`^(?i:true|false|yes|no|on|off)$`)
+)
+
+type fataler interface {
+	Fatalf(format string, args ...any)
+}
+
+// checkQuickLooks compares what is found quickly with what the slow patterns find.
+func checkQuickLooks(t fataler, text string) {
+	var slow []part
+	for _, s := range shapes {
+		slow = s.find(slow, text)
+	}
+	if quick := parts(text); len(text) >= 6 && !slices.Equal(quick, slow) {
+		t.Fatalf("of %q the quick look finds %v, and the patterns %v", text, quick, slow)
+	}
+	l := lookAt(text)
+	if long := slowRun.MatchString(text); longRun(text) != long || l.long != long {
+		t.Fatalf("%q has a long run: %v, %v", text, longRun(text), l.long)
+	}
+	slow = nil
+	public := digest.FindAllStringIndex(text, -1)
+	for _, at := range slowRun.FindAllStringIndex(text, -1) {
+		if !within(at, public) && scrambled(text[at[0]:at[1]]) {
+			slow = append(slow, part{at[0], at[1]})
+		}
+	}
+	if quick := random(text); !slices.Equal(quick, slow) {
+		t.Fatalf("of %q %v looks random, and by the patterns %v", text, quick, slow)
+	}
+	for _, s := range slices.Concat(settings, pairs) {
+		if s.pattern.MatchString(text) && !s.may(&l) {
+			t.Fatalf("%q has a setting of %v that the quick look does not see", text, s.pattern)
+		}
+	}
+	var words []string
+	split := pieces{rest: text}
+	for p := split.next(); p != ""; p = split.next() {
+		words = append(words, p)
+	}
+	if want := slowPiece.FindAllString(text, -1); !slices.Equal(words, want) {
+		t.Fatalf("%q has the pieces %q, want %q", text, words, want)
+	}
+	for _, w := range append(words, text) {
+		if isPath(w) != filePath.MatchString(w) || isVariable(w) != variable.MatchString(w) || isUUID(w) != uuid.MatchString(w) ||
+			ends(w) != slowEnds.MatchString(w) || isToggle(w) != slowToggle.MatchString(w) {
+			t.Fatalf("of %q quick looks differ from the patterns", w)
+		}
+	}
+	if logsIn.MatchString(text) && !strings.Contains(text, "-u") && !strings.Contains(text, "-U") {
+		t.Fatalf("%q has a flag for a user that the quick look does not see", text)
+	}
+	if commandLike(text) && !l.hasByte('-') {
+		t.Fatalf("%q has flags and no -", text)
+	}
+}
+
+// The same holds for any text.
+func FuzzQuickLooks(f *testing.F) {
+	for _, text := range []string{"/u:p@", "//u:p@h", "u:p@tcp(h)/d", "u/p@d", "u/\"p@\"@d", "a://u:p@", "http://t@", "user=u%p", "Baſic abcdef", "PASſ=x", "toKen=x", "\"a\\\nb\" c"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		checkQuickLooks(t, text)
+		Value(text, text, true)
+		Words([]string{"sh", "-c", text}, everything)
+		Words([]string{text, text}, nil)
+		Content(text)
+	})
+}
+
 // The quick looks before slow patterns must never hide a match from them.
 func TestQuickLooksMissNothing(t *testing.T) {
 	pieces := []string{
@@ -721,19 +797,12 @@ func TestQuickLooksMissNothing(t *testing.T) {
 		"pass", "Password", "paſſword", "PWD", "secrets", "ſecret", "TOKEN", "toKen", "api-key", "accessKey", "SharedAccessKey", "sharedaccesssignature", "credential", "Authorization", "?sig", "&key", "?signature",
 		"=", ": ", "'", "\"", " ", "bearer ", "BASIC ", "baſic ", "redis://", "u:p@", "https://", "@", "hooks.slack.com/services/", "-----BEGIN ", "PRIVATE KEY-----", "eyJhbGciOi", ".", "$2y$", "{SSHA}", "SWMTKN-1-",
 		"discord.com/api/webhooks/", "api.telegram.org/bot", "x", "\n", "pw", "masterauth", "@tcp(", "@/x", "scott/tiger@", "//", "user=", "%",
+		"u:", ":p@", "u/", "p@db", "@unix(", "(", "/", "{", "}", "[", "]", ",", ";", "\\", "<key>", "</", ">", "name", "value", ":", "-u ", "--user=", "$X", "${Y}", "/run/secrets/x", "true", "falſe", "||", "hooKs.slacK.com/ſervices/", "discord.com/api/webhooK",
+		"3f2b8c1e-9a7d-4c55-8e21-0d9f6a3b7c4e", "sha256:", strings.Repeat("0a", 32), "\xff", "ä", "\t", "user a >", "requirepass ", "\\\n", "\"a", "'b",
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 7).Draw(t, "pieces"), "")
-		var slow []part
-		for _, s := range shapes {
-			slow = s.find(slow, text)
-		}
-		if quick := parts(text); len(text) >= 6 && !slices.Equal(quick, slow) {
-			t.Fatalf("of %q the quick look finds %v, and the patterns %v", text, quick, slow)
-		}
-		if longRun(text) != run.MatchString(text) {
-			t.Fatalf("%q has a long run: %v", text, longRun(text))
-		}
+		checkQuickLooks(t, text)
 		words := strings.Fields(text)
 		if program.MatchString(strings.Join(words, "  ")) && !slices.ContainsFunc(words, func(w string) bool { return containsAny(w, programs) }) {
 			t.Fatalf("%q runs a program that the quick look does not see", text)

@@ -10,6 +10,10 @@ type shape struct {
 	// mark is a part of every match, in small letters, that is faster to find. "" means that there is none.
 	mark    string
 	pattern *regexp.Regexp
+	// quick says how to look for more than the mark.
+	quick quick
+	// needs are the characters of the mark.
+	needs chars
 }
 
 const (
@@ -25,42 +29,47 @@ var oracle = regexp.MustCompile(`(?i)(?:^|[\s"'=,;(]|(?:thin|oci8?):)[a-z][a-z0-
 // noDatabase matches what follows the @ of a version, a digest, or a name of Traefik's, as in team/app@v1.2.
 var noDatabase = regexp.MustCompile(`(?i)^@(?:sha(?:256|512):|v?[0-9]+(?:\.[0-9x]+){0,2}(?:[-+][a-z0-9.-]*)?(?:$|[\s"',;)])|(?:latest|main|master|next|beta|stable|head|dev|develop|canary|edge|file|docker|internal|swarm)(?:$|[\s"',;)]))`)
 
-var shapes = []shape{
-	{"://", regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://([^\s/?#@:"']*:[^\s/?#"']*)@`)}, // the user may be empty, as in redis://:secret@host
-	{"://", regexp.MustCompile(`(?i)https?://([^\s/?#@:"']+)@`)},                        // a token as the user
-	{"-----begin", regexp.MustCompile(`(?s)-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?|PGP MESSAGE|ENCRYPTED MESSAGE)-----.*?(?:-----END [A-Z0-9 ]+-----|\z)`)},
-	{"eyj", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?`)},
-	{"$", regexp.MustCompile(`\${1,2}(?:2[abxy]?|[1567]|y|gy|apr1|argon2[a-z]*|scrypt|bcrypt-sha256|pbkdf2[a-z0-9-]*|sha1|md5|P|H)\${1,2}[^\s:,"']{8,}`)},
-	{"}", regexp.MustCompile(`\{(?:SSHA|SHA|SMD5|MD5|CRYPT)[0-9]*\}[A-Za-z0-9+/=$.]{8,}`)},
+var shapes = withNeeds([]shape{
+	// The user may be empty, as in redis://:secret@host.
+	{mark: "://", pattern: regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://([^\s/?#@:"']*:[^\s/?#"']*)@`), quick: forAt},
+	// A token as the user.
+	{mark: "://", pattern: regexp.MustCompile(`(?i)https?://([^\s/?#@:"']+)@`), quick: forAt},
+	{mark: "-----begin", pattern: regexp.MustCompile(`(?s)-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?|PGP MESSAGE|ENCRYPTED MESSAGE)-----.*?(?:-----END [A-Z0-9 ]+-----|\z)`)},
+	{mark: "eyj", pattern: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?`)},
+	{mark: "$", pattern: regexp.MustCompile(`\${1,2}(?:2[abxy]?|[1567]|y|gy|apr1|argon2[a-z]*|scrypt|bcrypt-sha256|pbkdf2[a-z0-9-]*|sha1|md5|P|H)\${1,2}[^\s:,"']{8,}`)},
+	{mark: "}", pattern: regexp.MustCompile(`\{(?:SSHA|SHA|SMD5|MD5|CRYPT)[0-9]*\}[A-Za-z0-9+/=$.]{8,}`)},
 	// The DSN of Go's driver for MySQL: user:password@tcp(host)/database, or user:password@/database.
-	{"@", regexp.MustCompile(`(?i)(?:^|[\s"'=,;({\[])([^\s:@/"'=,;({\[]{0,80}:(?:[^\s"'/]|/[^\s"'/])[^\s"']{0,200}?)@(?:(?:tcp|udp)[46]?\(|unix(?:gram)?\(|pipe\(|cloudsql[a-z-]*\(|/[^/\s])`)},
-	{"@", oracle},
+	{mark: "@", pattern: regexp.MustCompile(`(?i)(?:^|[\s"'=,;({\[])([^\s:@/"'=,;({\[]{0,80}:(?:[^\s"'/]|/[^\s"'/])[^\s"']{0,200}?)@(?:(?:tcp|udp)[46]?\(|unix(?:gram)?\(|pipe\(|cloudsql[a-z-]*\(|/[^/\s])`), quick: forDSN},
+	{mark: "@", pattern: oracle, quick: forOracle},
 	// The source of a CIFS mount. Cleaned as a path, it has one slash.
-	{"@", regexp.MustCompile(`(?:^|[\s"'=,;])//?([^\s/@:"']*:[^\s/"']+)@`)},
-	{"%", regexp.MustCompile(`(?i)(?:^|[\s,;"'])user(?:name)?=([^\s,%"']+%[^\s,"']+)`)}, // an option of a CIFS mount
-	{"", regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt|ptt|soat)-[\w-]{16,}|xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|sk-[\w-]{16,}|[sr]k_(?:live|test)_\w{8,}|whsec_\w{8,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{10,}|npm_\w{20,}|pypi-[\w-]{16,}|dckr_(?:pat|oat)_[\w-]{10,}|hv[sb]\.[\w-]{16,}|do[op]_v1_\w{16,}|SG\.[\w-]{10,}\.[\w-]{10,}|shp(?:at|ca|pa|ss)_\w{16,}|gls[ac]_\w{16,}|AGE-SECRET-KEY-1[0-9A-Za-z]+|[0-9]{8,10}:[\w-]{35})`)},
-	{"swm", regexp.MustCompile(`SWM(?:KEY|TKN)-([0-9]+-[A-Za-z0-9+/=-]+)`)},
-	{"services/", regexp.MustCompile(`(?i)hooks\.slack\.com/services/([^\s"']+)`)},
-	{"webhook", regexp.MustCompile(`(?i)(?:discord(?:app)?\.com/api/webhooks|[a-z0-9.-]*office(?:365)?\.com/webhook[a-z0-9]*)/([^\s"']+)`)},
-	{"/bot", regexp.MustCompile(`(?i)api\.telegram\.org/bot([^\s"'/]+)`)},
-	{"", regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9+/=._~-]{6,})`)},
-	{"", regexp.MustCompile(`(?i)(?:pass(?:word|wd|phrase|code)?|(?:^|[^a-z])pw|pwd|masterauth|secrets?|tokens?|(?:api|access|account|private|shared|secret|client|auth|encryption|signing|master)[_-]?key|sharedaccesskey|sharedaccesssignature|credentials?|authorization|[?&]sig|[?&]signature|[?&]key)(?:` + assigned + `)` + value)},
-}
+	{mark: "@", pattern: regexp.MustCompile(`(?:^|[\s"'=,;])//?([^\s/@:"']*:[^\s/"']+)@`), quick: forMount},
+	{mark: "%", pattern: regexp.MustCompile(`(?i)(?:^|[\s,;"'])user(?:name)?=([^\s,%"']+%[^\s,"']+)`)}, // an option of a CIFS mount
+	{pattern: regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt|ptt|soat)-[\w-]{16,}|xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|sk-[\w-]{16,}|[sr]k_(?:live|test)_\w{8,}|whsec_\w{8,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{10,}|npm_\w{20,}|pypi-[\w-]{16,}|dckr_(?:pat|oat)_[\w-]{10,}|hv[sb]\.[\w-]{16,}|do[op]_v1_\w{16,}|SG\.[\w-]{10,}\.[\w-]{10,}|shp(?:at|ca|pa|ss)_\w{16,}|gls[ac]_\w{16,}|AGE-SECRET-KEY-1[0-9A-Za-z]+|[0-9]{8,10}:[\w-]{35})`), quick: forToken},
+	{mark: "swm", pattern: regexp.MustCompile(`SWM(?:KEY|TKN)-([0-9]+-[A-Za-z0-9+/=-]+)`)},
+	{mark: "services/", pattern: regexp.MustCompile(`(?i)hooks\.slack\.com/services/([^\s"']+)`)},
+	{mark: "webhook", pattern: regexp.MustCompile(`(?i)(?:discord(?:app)?\.com/api/webhooks|[a-z0-9.-]*office(?:365)?\.com/webhook[a-z0-9]*)/([^\s"']+)`)},
+	{mark: "/bot", pattern: regexp.MustCompile(`(?i)api\.telegram\.org/bot([^\s"'/]+)`)},
+	{pattern: regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9+/=._~-]{6,})`), quick: forLogin},
+	{pattern: regexp.MustCompile(`(?i)(?:pass(?:word|wd|phrase|code)?|(?:^|[^a-z])pw|pwd|masterauth|secrets?|tokens?|(?:api|access|account|private|shared|secret|client|auth|encryption|signing|master)[_-]?key|sharedaccesskey|sharedaccesssignature|credentials?|authorization|[?&]sig|[?&]signature|[?&]key)(?:` + assigned + `)` + value), quick: forAssigned},
+})
 
 // part is a place in a text that has the shape of a secret.
 type part struct{ from, to int }
 
 // parts returns the places in a text that have the shape of a secret.
-func parts(text string) (out []part) {
-	if len(text) < 6 {
+func parts(text string) []part {
+	l := lookAt(text)
+	return l.parts()
+}
+
+func (l *look) parts() (out []part) {
+	if len(l.text) < 6 {
 		return nil
 	}
-	lower := strings.ToLower(text)
-	for i, s := range shapes {
-		if s.mark != "" && !strings.Contains(lower, s.mark) || s.mark == "" && !may(i, lower) {
-			continue
+	for i := range shapes {
+		if s := &shapes[i]; l.may(s) {
+			out = s.find(out, l.text)
 		}
-		out = s.find(out, text)
 	}
 	return out
 }
@@ -75,54 +84,12 @@ func (s shape) find(out []part, text string) []part {
 		if s.pattern == oracle && noDatabase.MatchString(strings.TrimPrefix(text[p.to:], `"`)) {
 			continue
 		}
-		if strings.HasSuffix(strings.ToLower(text[at[0]:p.from]), "credentials=") && filePath.MatchString(text[p.from:p.to]) {
+		if text[at[0]:p.from] == "credentials=" && (at[0] == 0 || text[at[0]-1] == ',') && isPath(text[p.from:p.to]) && len(random(text[p.from:p.to])) == 0 {
 			continue // a CIFS mount's option names the file
 		}
 		out = append(out, p)
 	}
 	return out
-}
-
-// may reports whether a text can match a shape that has no mark. It is a quick look before a slow one.
-func may(shape int, lower string) bool {
-	switch shape {
-	case len(shapes) - 1:
-		return strings.ContainsAny(lower, "=:") && (containsAny(lower, namesOfSecrets) || strings.Contains(lower, "ſ")) // which is an s if capitals do not count
-	case len(shapes) - 2:
-		return strings.Contains(lower, "bearer") || strings.Contains(lower, "basic") || strings.Contains(lower, "ſ")
-	}
-	return len(lower) >= shortestToken && (containsAny(lower, tokens) || len(lower) >= shortestBot && numbered(lower))
-}
-
-// These have a part of every match of the shapes without a mark, in small letters.
-var (
-	tokens = []string{
-		"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glsoat-", "glsa_", "glsc_",
-		"xox", "xapp-", "sk-", "k_live_", "k_test_", "whsec_", "akia", "asia", "aiza", "ya29.", "npm_", "pypi-", "dckr_", "hvs.", "hvb.",
-		"doo_v1_", "dop_v1_", "sg.", "shpat_", "shpca_", "shppa_", "shpss_", "age-secret-key-1",
-	}
-	namesOfSecrets = []string{"pass", "pw", "masterauth", "secret", "token", "key", "sharedaccess", "credential", "authorization", "sig"}
-)
-
-const (
-	shortestToken = 13 // bytes, of xapp-
-	shortestBot   = 44 // bytes, of eight digits, a colon and 35 characters
-)
-
-// numbered reports whether a text has a colon after eight digits, as the token of a bot has.
-func numbered(text string) bool {
-	digits := 0
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == ':' && digits >= 8:
-			return true
-		case '0' <= c && c <= '9':
-			digits++
-		default:
-			digits = 0
-		}
-	}
-	return false
 }
 
 func containsAny(text string, parts []string) bool {
@@ -181,32 +148,47 @@ var common = [26]string{
 	"abcdefgiklmnoprstuvwy", "acdehiklmnoprstuwy", "acdefhilnoprstuwy", "abcdefgilmnoprst", "aeio", "aehinors", "aceipt", "einopst", "e",
 }
 
-var (
-	run    = regexp.MustCompile(`[A-Za-z0-9_+/=~-]{16,}`)
-	digest = regexp.MustCompile(`sha(?:256|512):[0-9a-f]{64,}`)
-)
+// leastRun is how long a text must be to look random. What it may consist of is ofRun.
+const leastRun = 16
+
+var ofRun = func() (out [256]bool) {
+	for c := range out {
+		out[c] = classOf(byte(c)) != other || strings.IndexByte("_+/=~-", byte(c)) >= 0
+	}
+	return out
+}()
+
+var digest = regexp.MustCompile(`sha(?:256|512):[0-9a-f]{64,}`)
 
 // random returns the places in a text that look like random letters and digits.
 func random(text string) (out []part) {
 	if !longRun(text) {
 		return nil
 	}
-	public := digest.FindAllStringIndex(text, -1)
-	for _, at := range run.FindAllStringIndex(text, -1) {
-		if !within(at, public) && scrambled(text[at[0]:at[1]]) {
-			out = append(out, part{at[0], at[1]})
+	var public [][]int
+	if strings.Contains(text, "sha") {
+		public = digest.FindAllStringIndex(text, -1)
+	}
+	for from := 0; from < len(text); from++ {
+		to := from
+		for to < len(text) && ofRun[text[to]] {
+			to++
 		}
+		if to-from >= leastRun && !within([]int{from, to}, public) && scrambled(text[from:to]) {
+			out = append(out, part{from, to})
+		}
+		from = to
 	}
 	return out
 }
 
-// longRun reports whether a text has a match of run. It is a quick look before a slow one.
+// longRun reports whether a text has something as long as what may look random.
 func longRun(text string) bool {
 	n := 0
 	for i := range len(text) {
-		if c := text[i]; classOf(c) == other && strings.IndexByte("_+/=~-", c) < 0 {
+		if !ofRun[text[i]] {
 			n = 0
-		} else if n++; n >= 16 {
+		} else if n++; n >= leastRun {
 			return true
 		}
 	}

@@ -23,10 +23,16 @@ type traits struct {
 	directory bool
 	// public is true for names of public keys.
 	public bool
+	// itself is true for names whose value is the secret, whatever it is, as in PASSWORD: on.
+	itself bool
+	// id is true for names of ids, which may be UUIDs.
+	id bool
 	// revision is true for names of commits, and image for those of images, which have tags that are commits.
 	revision, image bool
 	// login is true for names of what may be user:password.
 	login bool
+	// file is true for names of files that hold a secret, and folder for those of other paths: see pointsAtFile.
+	file, folder bool
 }
 
 var (
@@ -35,12 +41,19 @@ var (
 		"MINUTES", "SECONDS", "INTERVAL", "ROUNDS", "RETRIES", "ATTEMPTS", "BITS", "MIN", "MAX",
 	}
 	options = []string{"ALLOW", "ENABLE", "ENABLED", "DISABLE", "DISABLED", "USE", "REQUIRE", "REQUIRED", "SKIP", "EMPTY", "RANDOM", "GENERATE"}
-	indexes = []string{"CACHE", "SORT", "ROUTING", "PARTITION", "PRIMARY", "FOREIGN", "GROUP", "ORDER", "INDEX", "LOOKUP"}
+	indexes = []string{"CACHE", "SORT", "ROUTING", "PARTITION", "FOREIGN", "ORDER", "INDEX", "LOOKUP"}
+	// opening are words of names of keys that open something, as in ENCRYPTION_CACHE_KEY.
+	opening = []string{"ENCRYPTION", "ENCRYPT", "SIGNING", "SIGN", "API", "ACCESS", "AUTH", "MASTER", "CRYPTO", "AES", "HMAC"}
+	// secrets are words that a name of a secret ends with.
+	secrets = []string{"PASSWORD", "PASSWD", "PASS", "PASSPHRASE", "PASSCODE", "PWD", "PW", "PSW", "PSK", "PIN", "SECRET", "TOKEN", "KEY", "JWT", "SALT", "OTP", "TOTP"}
 )
 
 // traitsOf looks at a name. Its verdict is remembered, so this need not be fast.
 func traitsOf(name string) (t traits) {
-	plain := innocent.Replace(plainName(name))
+	plain := plainName(name)
+	t.file = strings.HasPrefix(plain, "FILE__") || strings.HasSuffix(plain, "_FILE") || strings.HasSuffix(plain, ".USERSFILE")
+	t.folder = strings.HasSuffix(plain, "_PATH") || strings.HasSuffix(plain, "_DIR")
+	plain = innocent.Replace(plain)
 	var marks []string
 	for _, w := range secretWords {
 		if strings.Contains(plain, w) {
@@ -64,9 +77,12 @@ func traitsOf(name string) (t traits) {
 	t.secret = len(marks) > 0 || t.method
 	t.limit = slices.Contains(limits, last)
 	t.option = has(options)
-	t.index = slices.Equal(marks, []string{"KEY"}) && last == "KEY" && len(words) > 1 && slices.Contains(indexes, words[len(words)-2])
+	t.index = slices.Equal(marks, []string{"KEY"}) && last == "KEY" && len(words) > 1 && slices.Contains(indexes, words[len(words)-2]) && !has(opening)
 	t.directory = name == "PWD" || name == "OLDPWD"
-	t.public = strings.Contains(plain, "PUBLIC_KEY") || strings.Contains(plain, "PUBLICKEY") || strings.Contains(plain, "PUBKEY") || strings.Contains(plain, "AUTHORIZED_KEY")
+	t.public = (strings.Contains(plain, "PUBLIC_KEY") || strings.Contains(plain, "PUBLICKEY") || strings.Contains(plain, "PUBKEY") || strings.Contains(plain, "AUTHORIZED_KEY")) &&
+		!slices.ContainsFunc(marks, func(m string) bool { return m != "KEY" && m != "JWT" })
+	t.itself = slices.Contains(secrets, last) && !t.option && !t.public && !t.index
+	t.id = !t.secret && strings.HasSuffix(last, "ID")
 	t.revision = slices.Contains([]string{"REVISION", "COMMIT", "SHA", "REF"}, last)
 	t.image = last == "IMAGE"
 	t.login = slices.Contains([]string{"AUTH", "BASIC", "USER", "USERS", "LOGIN", "USERNAME", "ACCOUNT", "ADMIN"}, last)
@@ -88,7 +104,7 @@ func wordsOf(name string) []string {
 }
 
 var (
-	toggle = regexp.MustCompile(`^(?i:true|false|yes|no|on|off)$`)
+	toggles = []string{"true", "false", "yes", "no", "on", "off"}
 	// howToLogIn matches values of AUTH that say how somebody logs in, or where.
 	howToLogIn = regexp.MustCompile(`^(?:(?i:none|plain|login|basic|digest|bearer|cram-?md5|md5|scram-sha-(?:1|256)|ntlm|gssapi|xoauth2|oauth2?|oidc|saml|ldap|jwt|cookie|session|local|anonymous|password|required|optional|enabled?|disabled?|[01])|https?://[^\s@?#]+)$`)
 	// directory matches a path, which may have one part.
@@ -106,12 +122,16 @@ var (
 	ofCommit = regexp.MustCompile(`^[a-z0-9][a-z0-9._/:-]*:(?:[a-z0-9.]{1,12}-)?[0-9a-f]{7,40}$`)
 )
 
+func isUUID(text string) bool { return len(text) == 36 && uuid.MatchString(text) }
+
 // innocuous reports whether a value is no secret although its name is that of one.
-func innocuous(name, value string) bool {
-	if toggle.MatchString(value) || pointsAtFile(name, value) {
+func innocuous(name, value string) bool { return verdictOf(name).innocuous(value) }
+
+func (t traits) innocuous(value string) bool {
+	if !t.itself && isToggle(value) || t.pointsAtFile(value) {
 		return true
 	}
-	switch t := verdictOf(name).traits; {
+	switch {
 	case t.limit && len(value) <= 10 && amount.MatchString(value):
 		return true
 	case t.option && (value == "0" || value == "1"):
@@ -128,16 +148,25 @@ func innocuous(name, value string) bool {
 	return false
 }
 
+func isToggle(value string) bool {
+	return len(value) <= 6 && slices.ContainsFunc(toggles, func(t string) bool { return strings.EqualFold(t, value) })
+}
+
 // odd returns the places in a value that look random, unless the name says what they are.
 func odd(name, text string) []part {
 	at := random(text)
 	if len(at) == 0 {
 		return nil
 	}
-	switch t := verdictOf(name).traits; {
-	case name != "" && !t.secret && uuid.MatchString(text), publicKey.MatchString(text), t.public && vapid.MatchString(text):
+	return verdictOf(name).odd(name, text, at)
+}
+
+// odd returns the places that look random, unless they are what the name says.
+func (t verdict) odd(name, text string, at []part) []part {
+	switch {
+	case (t.id || t.anybody != unlisted) && !t.secret && isUUID(text), publicKey.MatchString(text), t.public && vapid.MatchString(text):
 		return nil
-	case t.revision && commit.MatchString(text), t.image && ofCommit.MatchString(text), mounted.MatchString(text) && pointsAtFile(name, text):
+	case t.revision && commit.MatchString(text), t.image && ofCommit.MatchString(text), (t.file || t.folder) && mounted.MatchString(text):
 		return nil
 	}
 	return at
@@ -152,8 +181,11 @@ var (
 
 // userPassword splits user:password. It is false for ids, for the group of a user, for paths, and for ports.
 func userPassword(text string) (user, password string, is bool) {
+	if strings.IndexByte(text, ':') < 1 {
+		return "", "", false
+	}
 	m := account.FindStringSubmatch(text)
-	if m == nil || m[1] == m[2] || noPassword.MatchString(m[2]) || variable.MatchString(m[2]) || filePath.MatchString(m[2]) || filePath.MatchString(text) {
+	if m == nil || m[1] == m[2] || noPassword.MatchString(m[2]) || isVariable(m[2]) || isPath(m[2]) || isPath(text) {
 		return "", "", false
 	}
 	return m[1], m[2], true

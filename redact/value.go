@@ -10,81 +10,122 @@ import (
 // Value returns what may be shown of the value of a variable, option or label, and which parts of it are hidden. git is
 // true for git's reader if the value stands in clear in the source's tree.
 func Value(name, text string, git bool) (shown string, hidden []string) {
-	return valueWith(name, text, git, parts(text))
+	j := judge(name, text, 0)
+	return j.value(git)
 }
 
 // ValueForBoth does what Value does for git's reader and for anybody. stated is true if the value stands in clear in the
 // source's tree. If it does not, secret has all that is hidden, and private has nothing.
 func ValueForBoth(name, text string, stated bool) (shown string, secret, private []string) {
-	at := parts(text)
-	shown, secret = valueWith(name, text, stated, at)
+	j := judge(name, text, 0)
+	shown, secret = j.value(stated)
 	if stated {
-		_, private = valueWith(name, text, false, at)
+		_, private = j.value(false)
 	}
 	return shown, secret, private
 }
 
-// valueWith is Value for a text in which the parts that have the shape of a secret have been found.
-func valueWith(name, text string, git bool, at []part) (shown string, hidden []string) {
+// judgement is what is thought of a value, whoever reads it.
+type judgement struct {
+	verdict
+	text   string
+	at     []part   // what has the shape of a secret
+	odd    []part   // what looks random
+	inner  []string // the secrets within the text
+	secret bool     // the name says that it is one, and the text does not say otherwise
+}
+
+// deepest is how deep settings are looked for in the values of settings. Each of them may be found in two ways, so without
+// an end a text of a few words could keep the operator busy for years.
+const deepest = 2
+
+func judge(name, text string, depth int) (j judgement) {
 	if text == "" {
-		return "", nil
+		return j
 	}
-	t := trustOf(name)
-	if git {
-		t = trustInGit(name)
-	}
-	secret := false
-	if t != permitted {
-		secret = SecretName(name) && !innocuous(name, text)
-		at = append(slices.Clip(at), odd(name, text)...)
-	}
-	inner := inside(name, text)
-	if secret && verdictOf(name).method { // NEO4J_AUTH is user/password
-		if _, password, is := strings.Cut(text, "/"); is {
-			inner = append(inner, password)
+	l := lookAt(text)
+	j = judgement{verdict: verdictOf(name), text: text, at: l.parts()}
+	if l.long {
+		if at := random(text); len(at) > 0 {
+			j.odd = j.verdict.odd(name, text, at)
 		}
 	}
-	if secret || t == unlisted && !git || len(at) > 0 || len(inner) > 0 {
-		_, cuts := cut(text, at)
-		return Hidden, append(append(cuts, inner...), text)
+	if depth < deepest {
+		j.inner = j.inside(&l, depth+1)
 	}
-	return text, nil
+	j.secret = j.traits.secret && !j.innocuous(text)
+	return j
+}
+
+// value returns what a reader may see, and what is hidden.
+func (j *judgement) value(git bool) (shown string, hidden []string) {
+	t, at, inner, secret := j.anybody, j.at, j.inner, j.secret
+	if git {
+		t = j.inGit
+	}
+	if t == permitted {
+		secret = false
+	} else if len(j.odd) > 0 {
+		at = slices.Concat(at, j.odd)
+	}
+	if j.text == "" || !secret && (t != unlisted || git) && len(at) == 0 && len(inner) == 0 {
+		return j.text, nil
+	}
+	if secret && j.method { // NEO4J_AUTH is user/password
+		if _, password, is := strings.Cut(j.text, "/"); is {
+			inner = append(slices.Clip(inner), password)
+		}
+	}
+	_, cuts := cut(j.text, at)
+	return Hidden, append(append(cuts, inner...), j.text)
 }
 
 // inside returns the secrets in a value that has words, flags, lines or a document in it, as a command or a file has.
-func inside(name, text string) (hidden []string) {
-	if v := verdictOf(name); v.login && !v.image && v.inGit != permitted {
+func (v verdict) inside(l *look, depth int) (hidden []string) {
+	text := l.text
+	if v.login && !v.image && v.inGit != permitted {
 		if _, password, is := userPassword(text); is {
 			hidden = append(hidden, password)
 		}
 	}
-	if setting, value, is := strings.Cut(text, ": "); is && assignable.MatchString(setting) && SecretName(setting) {
-		if value = bare(value); secretSetting(setting, value) {
-			hidden = append(hidden, value)
+	if l.hasByte(' ') && l.hasByte(':') {
+		if setting, value, is := strings.Cut(text, ": "); is && assignable.MatchString(setting) && SecretName(setting) {
+			if value = bare(value); secretSetting(setting, value, depth) {
+				hidden = append(hidden, value)
+			}
 		}
 	}
-	if fileLike(text) || containsAny(text, []string{"requirepass ", "masterauth "}) {
-		hidden = append(hidden, contents(text)...)
+	file := fileLike(text)
+	if file || l.hasByte(' ') && (strings.Contains(text, "requirepass ") || strings.Contains(text, "masterauth ")) {
+		hidden = append(hidden, contents(text, depth)...)
 	}
-	if strings.Count(text, ":") >= 4 && passwordFile.MatchString(text) {
+	if l.hasByte(':') && strings.Count(text, ":") >= 4 && passwordFile.MatchString(text) {
 		hidden = append(hidden, text[strings.LastIndexByte(text, ':')+1:])
 	}
-	var list []string
-	if strings.HasPrefix(text, "[") && json.Unmarshal([]byte(text), &list) == nil {
-		s := speech{git: everything, only: true}
-		s.note(list)
-		for i, w := range list {
-			s.word(w, i)
-		}
-		hidden = append(hidden, s.hidden...)
+	if text[0] == '[' {
+		hidden = append(hidden, inList(text)...)
 	}
-	if commandLike(text) {
-		s := speech{git: everything, only: true, file: fileLike(text)}
+	if l.hasByte('-') && commandLike(text) || l.hasByte(' ') && containsAny(text, feeders) {
+		s := speech{git: everything, only: true, file: file}
 		s.note([]string{text})
 		s.pieces(text)
 		hidden = append(hidden, s.hidden...)
 	}
 	return hidden
+}
+
+// inList returns the secrets in a command that is written as a list in JSON.
+func inList(text string) []string {
+	var list []string
+	if json.Unmarshal([]byte(text), &list) != nil {
+		return nil
+	}
+	s := speech{git: everything, only: true}
+	s.note(list)
+	for i, w := range list {
+		s.word(w, i)
+	}
+	return s.hidden
 }
 
 func everything(string) bool { return true }
@@ -99,9 +140,9 @@ func fileLike(text string) bool {
 	return text != "" && (text[0] == '{' || text[0] == '[' || text[0] == '<')
 }
 
-// commandLike reports whether a text may be a command, or flags of one.
+// commandLike reports whether a text has flags, as a command has.
 func commandLike(text string) bool {
-	return strings.HasPrefix(text, "-") || strings.Contains(text, " -") || strings.Contains(text, "\n-") || strings.Contains(text, " ") && containsAny(text, feeders)
+	return strings.HasPrefix(text, "-") || strings.Contains(text, " -") || strings.Contains(text, "\n-")
 }
 
 // Words returns what may be shown of a command or a health check, argument by argument, and what is hidden. git reports
@@ -143,6 +184,7 @@ type speech struct {
 	runs   string          // the program whose words these are
 	last   string          // the flag before this word
 	after  int             // the number of words behind htpasswd -b
+	nested int             // how many of NAME=NAME=value the word is in
 	hidden []string
 }
 
@@ -161,7 +203,6 @@ var (
 	longFlag = regexp.MustCompile(`^-p(?:ort|ath|id|refix|rofile|roject|roto|roxy|ublish|lugin|olicy|oll|ublic|rint|ool|riority|aram|age|ull|ush|reserve|erm|ersist|rivileged)`)
 	// wrapper matches words that stand before a program.
 	wrapper  = regexp.MustCompile(`^(?:exec|sudo|env|nohup|time|if|then|else|do|while|until|!|\{|\()$`)
-	ends     = regexp.MustCompile(`^(?:\||\|\||&&|&|;)$|;$`)
 	bundle   = regexp.MustCompile(`^-[a-zA-Z]*u$`)
 	forRedis = regexp.MustCompile(`(?i)\bsetuser\b|(?:^|\s)--user\s.*>`)
 )
@@ -195,7 +236,7 @@ var passwordFlags = []struct {
 func (s *speech) note(words []string) {
 	s.fresh = true
 	if line := strings.Join(words, " "); strings.ContainsAny(line, "-|<>") {
-		s.login = logsIn.MatchString(line)
+		s.login = (strings.Contains(line, "-u") || strings.Contains(line, "-U")) && logsIn.MatchString(line)
 		s.signs = strings.Contains(line, " login ")
 		s.feeds = containsAny(line, feeders)
 		s.acl = strings.Contains(line, ">") && forRedis.MatchString(line)
@@ -284,7 +325,7 @@ func (s *speech) clear(w string) string {
 	case spaces && s.feeds && (s.runs == "echo" || s.runs == "printf"):
 		return s.hide(w)
 	case is && SecretName(name) && trustInGit(name) != permitted:
-		if value == "" || variable.MatchString(value) || filePath.MatchString(value) {
+		if value == "" || isVariable(value) || isPath(value) {
 			return w
 		}
 		if innocuous(name, value) {
@@ -292,25 +333,27 @@ func (s *speech) clear(w string) string {
 		}
 		return name + "=" + s.hide(value)
 	case !s.only && fileLike(w) && Content(w):
-		s.hidden = append(s.hidden, contents(w)...)
+		s.hidden = append(s.hidden, contents(w, 0)...)
 		return s.hide(w)
 	case is && !spaces && s.account(name, value):
 		user, password, _ := userPassword(value)
 		return name + "=" + user + ":" + s.hide(password)
-	case is && !spaces && assignable.MatchString(strings.SplitN(value, "=", 2)[0]) && strings.Contains(value, "="): // --env=NAME=value
+	case is && !spaces && s.nested < deepest && strings.Contains(value, "=") && assignable.MatchString(strings.SplitN(value, "=", 2)[0]): // --env=NAME=value
+		s.nested++
+		defer func() { s.nested-- }()
 		return name + "=" + s.clear(value)
 	case is && !spaces && trustInGit(name) == harmless && len(odd(name, value)) > 0:
 		return name + "=" + s.hide(value)
 	case is && !spaces && trustInGit(name) != unlisted:
 		return s.shaped(w)
-	case is && !spaces && uuid.MatchString(value):
+	case is && !spaces && isUUID(value) && verdictOf(name).id:
 		return w
-	case len(w) > 2 && s.joined[w[:2]] && !variable.MatchString(w[2:]):
+	case len(w) > 2 && s.joined[w[:2]] && !isVariable(w[2:]):
 		return w[:2] + s.hide(w[2:])
 	case spaces:
 		return s.shell(w)
 	case s.short(w):
-	case strings.HasPrefix(last, "--") && !SecretName(last) && uuid.MatchString(w):
+	case isUUID(w) && strings.HasPrefix(last, "--") && verdictOf(last).id:
 		return w
 	case !is && strings.HasPrefix(w, "-") && SecretName(w) && !strings.HasPrefix(w, "--no-") && !strings.HasSuffix(w, "-stdin") && trustInGit(w) != permitted:
 		s.flag = w
@@ -322,7 +365,7 @@ func (s *speech) clear(w string) string {
 		if user, password, both := userPassword(w[2:]); both {
 			return "-u" + user + ":" + s.hide(password)
 		}
-	case len(w) > 2 && s.login && strings.HasPrefix(w, "-p") && s.mayLogIn() && !longFlag.MatchString(w) && passwordLike(w[2:], true) && !variable.MatchString(w[2:]):
+	case len(w) > 2 && s.login && strings.HasPrefix(w, "-p") && s.mayLogIn() && !longFlag.MatchString(w) && passwordLike(w[2:], true) && !isVariable(w[2:]):
 		return w[:2] + s.hide(w[2:])
 	case s.acl && len(w) > 1 && w[0] == '>':
 		return ">" + s.hide(w[1:])
@@ -344,7 +387,7 @@ func (s *speech) clear(w string) string {
 func (s *speech) short(w string) bool {
 	switch {
 	case s.takes[w]:
-		s.flag = "PASSWORD"
+		s.flag = takenFlag
 	case w == "-u" || w == "--user" || w == "--proxy-user" || s.users && bundle.MatchString(w):
 		s.flag = userFlag
 		if s.users {
@@ -366,17 +409,18 @@ func (s *speech) given(flag, w string) (shown string, done bool) {
 	if flag == "" || dashed && (len(w) <= 12 || verdictOf(flag).method) {
 		return "", false
 	}
-	if variable.MatchString(w) || filePath.MatchString(w) {
+	if isVariable(w) || isPath(w) {
 		return w, true
 	}
 	switch flag {
 	case userFlag, anyUserFlag:
-		if dashed || strings.ContainsAny(w, " \t\n") {
+		if flag == userFlag && (dashed || strings.ContainsAny(w, " \t\n")) {
 			return "", false
 		}
 		user, password, is := userPassword(w)
 		if flag == anyUserFlag && !is {
 			user, password, is = strings.Cut(w, ":")
+			is = is && !strings.ContainsAny(user, " \t\n")
 		}
 		if is {
 			return user + ":" + s.hide(password), true
@@ -390,7 +434,7 @@ func (s *speech) given(flag, w string) (shown string, done bool) {
 			return "", false
 		}
 	default:
-		if innocuous(flag, w) {
+		if flag != takenFlag && innocuous(flag, w) {
 			return s.plain(w), true
 		}
 	}
@@ -399,8 +443,11 @@ func (s *speech) given(flag, w string) (shown string, done bool) {
 
 // account reports whether a value is user:password of a name for what logs in.
 func (s *speech) account(name, value string) bool {
+	if v := verdictOf(name); !v.login || v.inGit == permitted {
+		return false
+	}
 	_, _, is := userPassword(value)
-	return is && verdictOf(name).login && trustInGit(name) != permitted
+	return is
 }
 
 // mayLogIn reports whether -p of the program may be a password.
@@ -420,28 +467,37 @@ func (s *speech) echoed(w string) bool {
 		}
 		return false
 	}
+	told := s.feeds && (s.runs == "echo" || s.runs == "printf") && w != s.runs && !strings.HasPrefix(w, "%")
 	switch {
-	case variable.MatchString(w) || ends.MatchString(w) || filePath.MatchString(w):
+	case !told && s.after == 0 && w != "<<<" || isVariable(w) || ends(w) || isPath(w):
 		return false
 	case s.after > 0:
 		s.after++
 		return s.after > 2
 	case w == "<<<":
-		s.flag = "PASSWORD"
+		s.flag = takenFlag
 		return false
 	}
-	return s.feeds && (s.runs == "echo" || s.runs == "printf") && w != s.runs && !strings.HasPrefix(w, "%")
+	return told
+}
+
+// ends reports whether a word ends a command of a shell's line.
+func ends(w string) bool {
+	return w == "|" || w == "||" || w == "&" || w == "&&" || strings.HasSuffix(w, ";")
 }
 
 // These stand for the flags of one letter.
 const (
-	userFlag     = "-u"  // takes a user, who may have a password
-	anyUserFlag  = "-u:" // takes user:password
-	passwordFlag = "-p"  // takes a password, or something else
+	userFlag     = "-u"       // takes a user, who may have a password
+	anyUserFlag  = "-u:"      // takes user:password
+	passwordFlag = "-p"       // takes a password, or something else
+	takenFlag    = "PASSWORD" // takes a password, whatever it looks like
 )
 
 // variable matches a word that the shell replaces.
 var variable = regexp.MustCompile(`^["']?\$(\$?[A-Za-z_][A-Za-z0-9_]*|\$?\{[A-Za-z_][A-Za-z0-9_]*\}|\(cat /run/secrets/[A-Za-z0-9._-]+\))["']?$`)
+
+func isVariable(w string) bool { return strings.IndexByte(w, '$') >= 0 && variable.MatchString(w) }
 
 // shaped hides what has the shape of a secret.
 func (s *speech) shaped(w string) string {
@@ -463,8 +519,59 @@ func (s *speech) plain(w string) string {
 	return shown
 }
 
-// piece matches a word of a shell's line, which may be quoted, or the space between two words.
-var piece = regexp.MustCompile(`\s+|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']+(?:"(?:[^"\\]|\\.)*"|'[^']*')?|["']`)
+// pieces are the words of a shell's line, which may be quoted, and the spaces between them. A word may have quotes behind
+// it, as in NAME="a value".
+type pieces struct {
+	rest string
+	// open is, for each kind of quote, how much of the line is left when nothing closes one that begins there or earlier.
+	open [2]int
+}
+
+// next returns the next piece, or "".
+func (p *pieces) next() string {
+	n, line := 0, p.rest
+	for n < len(line) && isSpace(line[n]) {
+		n++
+	}
+	if n == 0 {
+		for n < len(line) && !isSpace(line[n]) && line[n] != '"' && line[n] != '\'' {
+			n++
+		}
+		if q := p.quoted(line[n:]); n+q > 0 || line == "" {
+			n += q
+		} else {
+			n = 1 // a quote that nothing closes
+		}
+	}
+	p.rest = line[n:]
+	return line[:n]
+}
+
+// quoted returns the length of the quotes that a text, the end of the line, begins with, or 0.
+func (p *pieces) quoted(text string) int {
+	if text == "" || text[0] != '"' && text[0] != '\'' {
+		return 0
+	}
+	open := &p.open[text[0]&1]
+	if len(text) > *open && *open > 0 {
+		return 0
+	}
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] == text[0]:
+			return i + 1
+		case text[i] == '\\' && text[0] == '"':
+			if i++; i < len(text) && text[i] == '\n' {
+				*open = len(text) - i
+				return 0
+			}
+		}
+	}
+	*open = 1
+	return 0
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r' }
 
 // shell goes through the words of a shell's line.
 func (s *speech) shell(line string) string {
@@ -482,9 +589,10 @@ func (s *speech) shell(line string) string {
 func (s *speech) pieces(line string) string {
 	var b strings.Builder
 	s.fresh = true
-	for _, p := range piece.FindAllString(line, -1) {
+	split := pieces{rest: line}
+	for p := split.next(); p != ""; p = split.next() {
 		b.WriteString(s.piece(p))
-		if ends.MatchString(p) {
+		if ends(p) {
 			s.fresh, s.flag = true, ""
 		}
 	}
