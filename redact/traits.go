@@ -13,14 +13,7 @@ type traits struct {
 	secret bool
 	// method is true if AUTH alone makes it one. The value may also say how somebody logs in, as in SMTP_AUTH: plain.
 	method bool
-	// limit is true for names of lengths and times, as in TOKEN_TTL.
-	limit bool
-	// option is true for names of what may be switched on, as in ALLOW_EMPTY_PASSWORD.
-	option bool
-	// index is true for names of keys that open nothing, as in SORT_KEY.
-	index bool
-	// directory is true for PWD, which is also the working directory of a shell.
-	directory bool
+	exceptions
 	// public is true for names of public keys.
 	public bool
 	// itself is true for names whose value is the secret, whatever it is, as in PASSWORD: on.
@@ -33,6 +26,18 @@ type traits struct {
 	login bool
 	// file is true for names of files that hold a secret, and folder for those of other paths: see pointsAtFile.
 	file, folder bool
+}
+
+// exceptions are traits of names that sound like secrets and may be none.
+type exceptions struct {
+	// limit is true for names of lengths and times, as in TOKEN_TTL.
+	limit bool
+	// option is true for names of what may be switched on, as in ALLOW_EMPTY_PASSWORD.
+	option bool
+	// index is true for names of keys that open nothing, as in SORT_KEY.
+	index bool
+	// directory is true for PWD, which is also the working directory of a shell.
+	directory bool
 }
 
 var (
@@ -158,15 +163,15 @@ func odd(name, text string) []part {
 	if len(at) == 0 {
 		return nil
 	}
-	return verdictOf(name).odd(name, text, at)
+	return verdictOf(name).odd(text, at)
 }
 
 // odd returns the places that look random, unless they are what the name says.
-func (t verdict) odd(name, text string, at []part) []part {
+func (v verdict) odd(text string, at []part) []part {
 	switch {
-	case (t.id || t.anybody != unlisted) && !t.secret && isUUID(text), publicKey.MatchString(text), t.public && vapid.MatchString(text):
+	case (v.id || v.anybody != unlisted) && !v.secret && isUUID(text), publicKey.MatchString(text), v.public && vapid.MatchString(text):
 		return nil
-	case t.revision && commit.MatchString(text), t.image && ofCommit.MatchString(text), (t.file || t.folder) && mounted.MatchString(text):
+	case v.revision && commit.MatchString(text), v.image && ofCommit.MatchString(text), (v.file || v.folder) && mounted.MatchString(text):
 		return nil
 	}
 	return at

@@ -47,7 +47,7 @@ func judge(name, text string, depth int) (j judgement) {
 	j = judgement{verdict: verdictOf(name), text: text, at: l.parts()}
 	if l.long {
 		if at := random(text); len(at) > 0 {
-			j.odd = j.verdict.odd(name, text, at)
+			j.odd = j.verdict.odd(text, at)
 		}
 	}
 	if depth < deepest {
@@ -169,8 +169,21 @@ var (
 // speech goes through the words of a command.
 type speech struct {
 	git    func(string) bool
-	flag   string          // the flag that takes the next word, or ""
-	script bool            // whether the argument in hand is a line for a shell, and not one word whatever is in it
+	flag   string // the flag that takes the next word, or ""
+	script bool   // whether the argument in hand is a line for a shell, and not one word whatever is in it
+	heard
+	only   bool   // only what names and flags say is secret is hidden, and not what has the shape of a secret
+	file   bool   // the text is a file, whose settings Content knows
+	fresh  bool   // the next word is a program
+	runs   string // the program whose words these are
+	last   string // the flag before this word
+	after  int    // the number of words behind htpasswd -b
+	nested int    // how many of NAME=NAME=value the word is in
+	hidden []string
+}
+
+// heard is what the words of a command say together.
+type heard struct {
 	takes  map[string]bool // the flags whose next word is a password, such as -a of redis-cli
 	joined map[string]bool // the flags that have a password behind them in the same word, such as -p of mysql
 	users  bool            // -u takes user:password
@@ -178,14 +191,6 @@ type speech struct {
 	feeds  bool            // what is echoed is a password for another program
 	signs  bool            // it is a command like docker login, whose -p is a password
 	acl    bool            // > stands before a password, as in Redis' lists of users
-	only   bool            // only what names and flags say is secret is hidden, and not what has the shape of a secret
-	file   bool            // the text is a file, whose settings Content knows
-	fresh  bool            // the next word is a program
-	runs   string          // the program whose words these are
-	last   string          // the flag before this word
-	after  int             // the number of words behind htpasswd -b
-	nested int             // how many of NAME=NAME=value the word is in
-	hidden []string
 }
 
 // feeders are parts of lines in which one program gives a password to another.
@@ -195,7 +200,7 @@ var (
 	// logsIn matches a flag for the name of a user.
 	logsIn = regexp.MustCompile(`(?:^|\s)(?:-[uU](?:\s|[A-Za-z0-9_.@-]*(?:\s|$))|--?user(?:name)?[\s=])`)
 	// noLogin matches programs whose -p is no password.
-	noLogin = regexp.MustCompile(`^(?:mkdir|cp|mv|ssh|scp|sftp|psql|pg_[a-z]+|nc|ncat|netcat|nmap|tar|ps|docker|docker-compose|podman|redis-cli|redis-server|valkey-cli|valkey-server|curl|wget|rsync|install|read|grep|egrep|ping|test|openssl|git|memcached|nginx|celery|gunicorn|uvicorn|kill|pkill|pgrep|lsof|ss|ip|iptables|haproxy|named|dnsmasq|mosquitto)$`)
+	noLogin = regexp.MustCompile(`^(?:mkdir|cp|mv|ssh|scp|sftp|psql|pg_[a-z]+|nc|ncat|netcat|nmap|tar|ps|docker|docker-compose|podman|redis-cli|redis-server|valkey-cli|valkey-server|curl|wget|rsync|install|read|grep|egrep|ping|test|openssl|git|memcached|nginx|celery|gunicorn|uvicorn|kill|pkill|pgrep|lsof|ss|ip|iptables|haproxy|named|dnsmasq|mosquitto)$`) //nolint:misspell // it is a program
 	// address matches what -p takes if it takes no password: a number, ports, a path.
 	address = regexp.MustCompile(`^(?:[0-9]{1,5}|[0-9.:/-]*[.:/-][0-9.:/-]*(?:tcp|udp)?|[./~].*|[a-z0-9.-]+:[0-9]+(?::[0-9]+)?(?:/(?:tcp|udp))?)$`)
 	mixed   = regexp.MustCompile(`[A-Za-z].*[0-9!#%^&*+?]|[0-9!#%^&*+?].*[A-Za-z]`)
@@ -324,30 +329,15 @@ func (s *speech) clear(w string) string {
 		return s.shell(w)
 	case spaces && s.feeds && (s.runs == "echo" || s.runs == "printf"):
 		return s.hide(w)
-	case is && SecretName(name) && trustInGit(name) != permitted:
-		if value == "" || isVariable(value) || isPath(value) {
-			return w
+	}
+	if is {
+		if shown, done := s.setting(w, name, value, spaces); done {
+			return shown
 		}
-		if innocuous(name, value) {
-			return s.plain(w)
-		}
-		return name + "=" + s.hide(value)
-	case !s.only && fileLike(w) && Content(w):
-		s.hidden = append(s.hidden, contents(w, 0)...)
+	}
+	switch {
+	case s.isFile(w):
 		return s.hide(w)
-	case is && !spaces && s.account(name, value):
-		user, password, _ := userPassword(value)
-		return name + "=" + user + ":" + s.hide(password)
-	case is && !spaces && s.nested < deepest && strings.Contains(value, "=") && assignable.MatchString(strings.SplitN(value, "=", 2)[0]): // --env=NAME=value
-		s.nested++
-		defer func() { s.nested-- }()
-		return name + "=" + s.clear(value)
-	case is && !spaces && trustInGit(name) == harmless && len(odd(name, value)) > 0:
-		return name + "=" + s.hide(value)
-	case is && !spaces && trustInGit(name) != unlisted:
-		return s.shaped(w)
-	case is && !spaces && isUUID(value) && verdictOf(name).id:
-		return w
 	case len(w) > 2 && s.joined[w[:2]] && !isVariable(w[2:]):
 		return w[:2] + s.hide(w[2:])
 	case spaces:
@@ -355,32 +345,94 @@ func (s *speech) clear(w string) string {
 	case s.short(w):
 	case isUUID(w) && strings.HasPrefix(last, "--") && verdictOf(last).id:
 		return w
+	case s.mark(w, is):
+	default:
+		if shown, done := s.marked(w); done {
+			return shown
+		}
+	}
+	if strings.HasPrefix(w, "-") && !is {
+		s.last = w
+	}
+	return s.plain(w)
+}
+
+// isFile reports whether a word is a file that holds a secret.
+func (s *speech) isFile(w string) bool {
+	if s.only || !fileLike(w) || !Content(w) {
+		return false
+	}
+	s.hidden = append(s.hidden, contents(w, 0)...)
+	return true
+}
+
+// setting returns what may be shown of the word name=value. done is false if it is a word like any other.
+func (s *speech) setting(w, name, value string, spaces bool) (shown string, done bool) {
+	switch {
+	case SecretName(name) && trustInGit(name) != permitted:
+		if value == "" || isVariable(value) || isPath(value) {
+			return w, true
+		}
+		if innocuous(name, value) {
+			return s.plain(w), true
+		}
+		return name + "=" + s.hide(value), true
+	case s.isFile(w):
+		return s.hide(w), true
+	case spaces:
+		return "", false
+	case s.account(name, value):
+		user, password, _ := userPassword(value)
+		return name + "=" + user + ":" + s.hide(password), true
+	case s.nested < deepest && strings.Contains(value, "=") && assignable.MatchString(strings.SplitN(value, "=", 2)[0]): // --env=NAME=value
+		s.nested++
+		defer func() { s.nested-- }()
+		return name + "=" + s.clear(value), true
+	case trustInGit(name) == harmless && len(odd(name, value)) > 0:
+		return name + "=" + s.hide(value), true
+	case trustInGit(name) != unlisted:
+		return s.shaped(w), true
+	case isUUID(value) && verdictOf(name).id:
+		return w, true
+	}
+	return "", false
+}
+
+// mark takes a word that says that the next one is a secret, and reports whether the word is one.
+func (s *speech) mark(w string, is bool) bool {
+	switch {
 	case !is && strings.HasPrefix(w, "-") && SecretName(w) && !strings.HasPrefix(w, "--no-") && !strings.HasSuffix(w, "-stdin") && trustInGit(w) != permitted:
 		s.flag = w
 	case !s.file && strings.HasSuffix(w, ":") && SecretName(w): // a header, as in X-Api-Key: abc
 		s.flag = w
 	case strings.EqualFold(w, "bearer"):
 		s.flag = w
+	default:
+		return false
+	}
+	return true
+}
+
+// marked returns what may be shown of a word that has a secret in it, behind a mark. done is false if it has none.
+func (s *speech) marked(w string) (shown string, done bool) {
+	switch {
 	case len(w) > 3 && strings.HasPrefix(w, "-u") && strings.Contains(w, ":"): // -u and user:password in one word
 		if user, password, both := userPassword(w[2:]); both {
-			return "-u" + user + ":" + s.hide(password)
+			return "-u" + user + ":" + s.hide(password), true
 		}
 	case len(w) > 2 && s.login && strings.HasPrefix(w, "-p") && s.mayLogIn() && !longFlag.MatchString(w) && passwordLike(w[2:], true) && !isVariable(w[2:]):
-		return w[:2] + s.hide(w[2:])
+		return w[:2] + s.hide(w[2:]), true
 	case s.acl && len(w) > 1 && w[0] == '>':
-		return ">" + s.hide(w[1:])
+		return ">" + s.hide(w[1:]), true
 	case len(w) > 5 && strings.HasPrefix(w, "pass:"): // of openssl
-		return "pass:" + s.hide(w[5:])
+		return "pass:" + s.hide(w[5:]), true
 	case s.echoed(w):
 		if user, password, both := strings.Cut(w, ":"); both && password != "" {
-			return user + ":" + s.hide(password)
+			return user + ":" + s.hide(password), true
 		}
-		return s.hide(w)
+		return s.hide(w), true
 	}
-	if strings.HasPrefix(w, "-") && !is {
-		s.last = w
-	}
-	return s.plain(w)
+	return "", false
 }
 
 // short takes the flags of one letter whose next word may be a password, and reports whether the word was one of them.
@@ -414,21 +466,7 @@ func (s *speech) given(flag, w string) (shown string, done bool) {
 	}
 	switch flag {
 	case userFlag, anyUserFlag:
-		if flag == userFlag && (dashed || strings.ContainsAny(w, " \t\n")) {
-			return "", false
-		}
-		user, password, is := userPassword(w)
-		if flag == anyUserFlag && !is {
-			user, password, is = strings.Cut(w, ":")
-			is = is && !strings.ContainsAny(user, " \t\n")
-		}
-		if is {
-			return user + ":" + s.hide(password), true
-		}
-		if user, password, is = strings.Cut(w, "%"); is && user != "" && !strings.ContainsAny(w, "/=") { // of smbclient
-			return user + "%" + s.hide(password), true
-		}
-		return "", false
+		return s.user(flag, w)
 	case passwordFlag:
 		if dashed || !passwordLike(w, s.login) {
 			return "", false
@@ -439,6 +477,25 @@ func (s *speech) given(flag, w string) (shown string, done bool) {
 		}
 	}
 	return s.hide(w), true
+}
+
+// user returns what may be shown of the word behind a flag for a user. done is false if it has no password.
+func (s *speech) user(flag, w string) (shown string, done bool) {
+	if flag == userFlag && (strings.HasPrefix(w, "-") || strings.ContainsAny(w, " \t\n")) {
+		return "", false
+	}
+	user, password, is := userPassword(w)
+	if flag == anyUserFlag && !is {
+		user, password, is = strings.Cut(w, ":")
+		is = is && !strings.ContainsAny(user, " \t\n")
+	}
+	if is {
+		return user + ":" + s.hide(password), true
+	}
+	if user, password, is = strings.Cut(w, "%"); is && user != "" && !strings.ContainsAny(w, "/=") { // of smbclient
+		return user + "%" + s.hide(password), true
+	}
+	return "", false
 }
 
 // account reports whether a value is user:password of a name for what logs in.
