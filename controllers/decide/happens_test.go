@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,9 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/digests"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/content"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -651,7 +654,9 @@ func (s *story) command(w []string) error {
 		}
 		m.Again(state.Failed)
 	case "unmanage":
-		s.unmanage(&m, w[1])
+		if err := s.unmanage(&m, w[1]); err != nil {
+			return err
+		}
 	case "resume":
 		s.holds = slices.DeleteFunc(s.holds, func(h state.Hold) bool { return h.Target == w[1] })
 		key, err := v1.ParseKey(w[1])
@@ -672,31 +677,52 @@ func (s *story) command(w []string) error {
 	return nil
 }
 
-// unmanage gives an object up, or all of them. It takes the labels of a service off, and those of all versions of a config.
+// unmanage gives an object up, or all of them. It takes the labels of a service off, and those of all versions of a content.
 // As the command does, it puts versions on record that no run has recorded yet.
-func (s *story) unmanage(m *state.Memory, what string) {
+func (s *story) unmanage(m *state.Memory, what string) error {
 	var keys []v1.Key
-	for _, l := range s.Objects {
-		if key := (v1.Key{Kind: l.Kind, Name: l.Name}); what == "all" || key.String() == what {
-			keys = append(keys, key)
+	for _, at := range slices.SortedFunc(maps.Keys(s.Objects), v1.Key.Compare) {
+		l := s.Objects[at]
+		key := at
+		of, name, version := kinds.VersionOf(l)
+		if version = version && of == source; version {
+			key.Name = name
+		}
+		if what != "all" && key.String() != what {
+			continue
+		}
+		keys = append(keys, key)
+		switch {
+		case l.Kind == v1.KindService:
+			_ = s.write(l.Name, func(n *swarm.Service) error { n.Spec.Labels, _ = kinds.WithoutOwn(n.Spec.Labels); return nil })
+		case version && (l.Kind == v1.KindConfig || l.Kind == v1.KindSecret):
+			m.Made = state.With(m.Made, map[string]v1.Key{l.ID: key})
+			if _, _, err := (content.Calls{Relabel: s.relabel}).Release(s.t.Context(), nil, l); err != nil {
+				return err
+			}
 		}
 	}
-	for _, k := range keys {
-		if k.Kind == v1.KindService {
-			_ = s.write(k.Name, func(n *swarm.Service) error { n.Spec.Labels, _ = kinds.WithoutOwn(n.Spec.Labels); return nil })
-		}
-	}
-	for _, l := range slices.Collect(maps.Values(s.Objects)) {
-		c, is := l.Raw.(*swarm.Config)
-		if of, name, version := kinds.VersionOf(l); is && version && of == source && slices.Contains(keys, v1.Key{Kind: l.Kind, Name: name}) {
-			m.Made = state.With(m.Made, map[string]v1.Key{l.ID: {Kind: l.Kind, Name: name}})
-			plain := *c
-			plain.Spec.Labels, _ = kinds.WithoutOwn(l.Labels)
-			s.Put(&kinds.Live{Kind: l.Kind, Name: l.Name, Labels: plain.Spec.Labels, Raw: &plain})
-		}
+	if len(keys) == 0 {
+		return errors.New("the source has no such object")
 	}
 	if what == "all" {
 		keys = nil
 	}
 	m.GiveUp(keys)
+	return nil
+}
+
+// relabel puts a content with other labels in the place of l.
+func (s *story) relabel(_ context.Context, _ *engine.Client, l *kinds.Live, labels map[string]string) error {
+	of := kinds.Live{Kind: l.Kind, Name: l.Name, Labels: labels}
+	switch raw := l.Raw.(type) {
+	case *swarm.Config:
+		plain := *raw
+		plain.Spec.Labels, of.Raw = labels, &plain
+	case *swarm.Secret:
+		plain := *raw
+		plain.Spec.Labels, of.Raw = labels, &plain
+	}
+	s.Put(&of)
+	return nil
 }

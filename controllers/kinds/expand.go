@@ -350,8 +350,9 @@ func (v version) choose() chosen {
 	}
 	if len(v.owned) > 0 {
 		// Only the version in force counts: an older one was replaced, whatever it holds. A new version of what may be
-		// equal would restart its users for nothing.
-		if l := v.inForce(len(unknown) > 0); unknown[l] != "" {
+		// equal would restart its users for nothing. Nobody makes one of what the source gave up, and to choose what it
+		// gave up would let its users go on without what git may ask for.
+		if l := v.inForce(len(unknown) > 0); unknown[l] != "" && v.has(l) {
 			return chosen{State: v.kind.want(v.entry, l.Name, nil), unknown: unknown[l], unsure: true}
 		}
 	}
@@ -369,6 +370,12 @@ func (v version) inForce(asks bool) *Live {
 		}
 	}
 	return v.owned[0]
+}
+
+// has reports whether the source has a version, and did not give it up.
+func (v version) has(l *Live) bool {
+	_, meta := v.source.Identify(l)
+	return meta.Mine || !v.source.gaveUp(l)
 }
 
 // runs reports whether the spec of some object refers to a version.

@@ -56,7 +56,7 @@ func TestStatingRawWritesNothing(t *testing.T) {
 
 func TestVersionsOfContent(t *testing.T) {
 	foreign := func(kind, data string) *kinds.Live { return live(kind, "c", nil, 0, data) }
-	secretOne, secretTwo := version(secretKey("c"), 0, "one"), version(secretKey("c"), 1, "two")
+	secretOne, secretTwo, secretThree := version(secretKey("c"), 0, "one"), version(secretKey("c"), 1, "two"), version(secretKey("c"), 2, "three")
 	unlabelled := func(l *kinds.Live) *kinds.Live { return live(l.Kind, l.Name, nil, 0, "one") }
 	oldKey := version(secretKey("c"), 5, "one")
 	oldKey.Labels = map[string]string{v1.LabelOwner: "src/Secret/c", v1.LabelContent: "00000000:aaaaaaaaaaaaaaaaaaaa"}
@@ -165,6 +165,7 @@ func TestVersionsOfContent(t *testing.T) {
 		{name: "given up, changed: the adopted one does not come back", lives: oldAndNew("Config"), src: givenUp("Config"), want: content("Config", "c", "three", v1.Policy{}), changes: []string{"+ Config/c [" + three.Name + "]"}},
 		{name: "given up, changed back: that asks for the adopted one", lives: oldAndNew("Config"), src: givenUp("Config"), want: content("Config", "c", "one", v1.Policy{}), changes: []string{"  Config/c [c]"}},
 		{name: "a secret given up, the same", lives: oldAndNew("Secret"), src: givenUp("Secret"), want: content("Secret", "c", "two", v1.Policy{}), changes: []string{"  Secret/c [" + secretTwo.Name + "]"}},
+		{name: "a secret given up, changed", lives: oldAndNew("Secret"), src: givenUp("Secret"), want: content("Secret", "c", "three", v1.Policy{}), changes: []string{"+ Secret/c [" + secretThree.Name + "]"}},
 		{name: "a secret given up, changed back", lives: oldAndNew("Secret"), src: givenUp("Secret"), want: content("Secret", "c", "one", v1.Policy{}), changes: []string{"  Secret/c [c]"}},
 		{
 			name: "only the adopted one is given up, changed", lives: oldAndNew("Config")[:1], src: givenUp("Config"), want: content("Config", "c", "two", v1.Policy{}),

@@ -126,10 +126,15 @@ func (c Calls) Do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result
 	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
 }
 
-// Release takes our labels off a version. done is false if it has none.
+// Release takes our labels off a version, except what tells the content of a secret. That label does not say whose the
+// secret is, and it stays true, because content never changes in place. Without it, nobody could compare the content once
+// the source has the secret again. done is false if there is nothing to take off.
 func (c Calls) Release(ctx context.Context, e *engine.Client, l *kinds.Live) (done bool, why string, err error) {
-	left, own := kinds.WithoutOwn(l.Labels)
-	if !own {
+	left, _ := kinds.WithoutOwn(l.Labels)
+	if label, has := l.Labels[v1.LabelContent]; has && l.Kind == v1.KindSecret {
+		left[v1.LabelContent] = label
+	}
+	if len(left) == len(l.Labels) {
 		return false, "", nil
 	}
 	if err := c.Relabel(ctx, e, l, left); err != nil {
