@@ -110,12 +110,12 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 	return out
 }
 
-// commands adds the command that gives consent to what waits for consent. Somebody may be unable or unwilling to
+// commands adds the command that gives consent to what waits for consent, or for a hazard to pass. Somebody may be unable or unwilling to
 // commit, and no commit can agree to some hazards, or to any.
 func (p *Plan) commands(f Facts, policy Policy) {
 	for i := range p.Refused {
 		switch r := &p.Refused[i]; {
-		case r.Class != Consent || r.Hazard == "" || r.ends == asTold:
+		case r.Class != Consent && r.Class != Later || r.Hazard == "" || r.ends == asTold:
 		case policy.Files:
 			r.Why += fmt.Sprintf("; to agree, run: %s", f.agreeing(r.agreed()))
 		case r.Hazard.ByCommand():

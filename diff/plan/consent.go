@@ -348,10 +348,19 @@ func ParseConsent(s string) (Consents, error) {
 
 // Needs returns a refusal unless somebody consented to the hazard. The reason ends with the line that gives consent.
 func (s Step) Needs(h Hazard, p Policy, format string, args ...any) []Refusal {
+	return s.unless(h, p, Consent, format, args...)
+}
+
+// Awaits is like Needs, if the hazard may also pass by itself. So the step waits for that, and consent ends the wait.
+func (s Step) Awaits(h Hazard, p Policy, format string, args ...any) []Refusal {
+	return s.unless(h, p, Later, format, args...)
+}
+
+func (s Step) unless(h Hazard, p Policy, class Class, format string, args ...any) []Refusal {
 	if p.Consents.Covers(h, s.Key) {
 		return nil
 	}
-	r := s.Refusal(Consent, format, args...)
+	r := s.Refusal(class, format, args...)
 	r.Hazard = h
 	r.Why += p.Agree(h)
 	return []Refusal{r}

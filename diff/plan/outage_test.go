@@ -282,3 +282,34 @@ func FuzzOutagesWaitForSteps(f *testing.F) { generate.Fuzz(f, outagesWaitForStep
 func TestNoServiceGoesOutUnasked(t *testing.T) { rapid.Check(t, nothingGoesOut) }
 
 func FuzzNoServiceGoesOutUnasked(f *testing.F) { generate.Fuzz(f, nothingGoesOut) }
+
+// What waits for an outage to pass says how to agree to it at once, by whatever can agree.
+func TestAWaitForAnOutageSaysHowToAgree(t *testing.T) {
+	const revision = "0123456789012345678901234567890123456789"
+	const commit, command, approve = "; to agree, add to a commit message: Consent: outage", "; to agree, run: swarm-operator ", "approve outage --revision 0123456789 --reason TEXT"
+	waits := map[string]string{
+		"for what starts": "node a worker\nnode b worker\nruns web.1 a\nruns web.2 b starting\n~ Node/a git=spec.availability=drain\n",
+		"for a roll-out":  "node a worker\nnode b worker\nruns web.1 a\nruns web.2 b\n~ Node/b git=spec.availability=drain\n~ Service/web git=spec.image\n",
+	}
+	for name, given := range waits {
+		for _, c := range []struct {
+			from string
+			only bool // commits agree to nothing
+			want string
+		}{
+			{"files", false, command + "apply --consent outage"},
+			{"files", true, command + "apply --consent outage"},
+			{"revision files-1", false, commit},
+			{"revision files-1", true, command + "apply --consent outage"},
+			{"revision " + revision, false, commit + ", or run: swarm-operator " + approve},
+			{"revision " + revision, true, command + approve},
+		} {
+			g := plan.Read(t, c.from+"\n"+given)
+			g.Policy.CommandsOnly = c.only
+			refused := g.Build().Refused
+			if len(refused) != 1 || refused[0].Class != plan.Later || refused[0].Hazard != plan.Outage || !strings.HasSuffix(refused[0].Why, "waited for"+c.want) {
+				t.Errorf("it waits %s, by %s, commits agree to nothing: %t: refused are %+v, want the end %q", name, c.from, c.only, refused, c.want)
+			}
+		}
+	}
+}

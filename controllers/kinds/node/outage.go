@@ -235,7 +235,7 @@ func (s Swarm) outageAlone(step plan.Step, _ plan.Facts, p plan.Policy) []plan.R
 	}
 	why := "it " + text(out, "; it ") + besides(rest)
 	if !slices.ContainsFunc(out, func(l loss) bool { return l.coming == 0 }) {
-		return []plan.Refusal{step.Refusal(plan.Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), p.Agree(plan.Outage))}
+		return step.Awaits(plan.Outage, p, "%s; other tasks of %s are about to start, and are waited for", why, services(out))
 	}
 	if labelsNode(step) && !drains(step) {
 		why += "; without an outage it takes two commits: one adds a label of a new name and switches the constraints to it, the next one changes or removes the old label"
@@ -264,7 +264,7 @@ func (s Swarm) outageTogether(pl plan.Plan, f plan.Facts, p plan.Policy) []plan.
 			continue
 		}
 		if out := rolledAway(step, all, pl, f); len(out) > 0 && !agreed(step) {
-			refused = append(refused, step.Refusal(plan.Later, "it %s; a roll-out of %s may stop the rest at the same time, and is waited for%s", text(out, "; it "), services(out), p.Agree(plan.Outage)))
+			refused = append(refused, step.Awaits(plan.Outage, p, "it %s; a roll-out of %s may stop the rest at the same time, and is waited for", text(out, "; it "), services(out))...)
 			continue
 		}
 		for _, l := range all {
