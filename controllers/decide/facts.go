@@ -19,8 +19,7 @@ func (r *Decision) Ours() kinds.Source {
 	if r.ours == nil {
 		r.ours = &ours{}
 	}
-	made, adopted := r.Memory.Managed()
-	src := sourceOf(r.Source, r.Memory, made, r.ours.records(adopted), r.Others, r.Partial)
+	src := r.ours.source(r.Source, r.Memory, r.Others, r.Partial)
 	src.Contents.Digests = r.digests
 	return src
 }
@@ -32,12 +31,7 @@ func (d *Decider) Contents(run *Decision) digests.Salted {
 
 // SourceOf returns a source with what its memory says. others and partial say what other sources have: see World.
 func SourceOf(name string, m state.Memory, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
-	made, adopted := m.Managed()
-	return sourceOf(name, m, made, new(ours).records(adopted), others, partial)
-}
-
-func sourceOf(name string, m state.Memory, made map[string]v1.Key, adopted map[string]kinds.Record, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
-	return kinds.Source{Name: name, Contents: digests.Salted{Salt: m.Salt}, Adopted: adopted, Made: made, GivenUp: givenUp(m), Nonce: m.Nonce, Others: others, Partial: partial}
+	return new(ours).source(name, m, others, partial)
 }
 
 // givenUp returns the records of objects that the source gave up, or nil if there are none.

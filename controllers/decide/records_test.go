@@ -533,3 +533,39 @@ func TestWhatIsTakenOverIsOnRecordWithItsContent(t *testing.T) {
 		t.Errorf("the record shows the secret: %s", label)
 	}
 }
+
+// Kinds know the records of a source by their pointers: see kinds.Memo.
+func TestRecordsStayTheSameMapsWhileTheMemoryDoes(t *testing.T) {
+	web, db := v1.Key{Kind: v1.KindService, Name: "web"}, v1.Key{Kind: v1.KindService, Name: "db"}
+	memory := state.Memory{Made: map[string]v1.Key{"1": web, "2": db}, Adopted: map[string]state.Adopted{"3": {Key: db}}}
+	one, all := memory, memory
+	one.GiveUp([]v1.Key{web})
+	all.GiveUp(nil)
+	back := one
+	back.TakeAllBack()
+	kept := &ours{}
+	find := func(m state.Memory) kinds.Source {
+		run := about(nil, m)
+		run.ours = kept
+		return run.Ours()
+	}
+	for _, c := range []struct {
+		name                   string
+		memory                 state.Memory
+		made, adopted, givenUp int
+	}{
+		{"it has all", memory, 2, 1, 0},
+		{"one is given up", one, 1, 1, 1},
+		{"all is given up", all, 0, 0, 3},
+		{"one is given up again", one, 1, 1, 1},
+		{"that is taken back", back, 2, 1, 0},
+	} {
+		first, second := find(c.memory), find(c.memory)
+		if !same(first.Made, second.Made) || !same(first.Adopted, second.Adopted) || !same(first.GivenUp, second.GivenUp) {
+			t.Errorf("%s: the records are made again", c.name)
+		}
+		if len(second.Made) != c.made || len(second.Adopted) != c.adopted || len(second.GivenUp) != c.givenUp {
+			t.Errorf("%s: it has %v and %v, and gave up %v", c.name, second.Made, second.Adopted, second.GivenUp)
+		}
+	}
+}

@@ -2,8 +2,10 @@ package decide
 
 import (
 	"reflect"
+	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -91,21 +93,31 @@ func (w *wanted) replace(states []*diff.State) bool {
 	return true
 }
 
-// ours has the records of adopted objects in the form that kinds need.
+// ours has the records of objects in the form that kinds need. They are made again only if the memory says something
+// else, because kinds know them by their pointers.
 type ours struct {
-	adopted map[string]state.Adopted
-	out     map[string]kinds.Record
+	memory  state.Memory // what they were made of
+	made    map[string]v1.Key
+	adopted map[string]kinds.Record // nil if nothing was made yet
+	givenUp map[string]kinds.GivenUp
 }
 
-func (o *ours) records(adopted map[string]state.Adopted) map[string]kinds.Record {
-	if o.out != nil && same(o.adopted, adopted) {
-		return o.out
+// source returns a source with its records.
+func (o *ours) source(name string, m state.Memory, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
+	if o.adopted == nil || !sameRecords(o.memory, m) {
+		made, adopted := m.Managed()
+		records := state.Memory{Made: m.Made, Adopted: m.Adopted, Released: m.Released, ReleasedAll: m.ReleasedAll}
+		*o = ours{memory: records, made: made, adopted: make(map[string]kinds.Record, len(adopted)), givenUp: givenUp(m)}
+		for id, a := range adopted {
+			o.adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written, Taken: a.Taken}
+		}
 	}
-	o.adopted, o.out = adopted, make(map[string]kinds.Record, len(adopted))
-	for id, a := range adopted {
-		o.out[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written, Taken: a.Taken}
-	}
-	return o.out
+	return kinds.Source{Name: name, Contents: digests.Salted{Salt: m.Salt}, Adopted: o.adopted, Made: o.made, GivenUp: o.givenUp, Nonce: m.Nonce, Others: others, Partial: partial}
+}
+
+// sameRecords reports whether both have the same records of objects, and gave up the same.
+func sameRecords(a, b state.Memory) bool {
+	return same(a.Made, b.Made) && same(a.Adopted, b.Adopted) && a.ReleasedAll == b.ReleasedAll && slices.Equal(a.Released, b.Released)
 }
 
 // allThere is when all objects on record were last seen to exist.
