@@ -57,12 +57,12 @@ func (p *Plan) order(f Facts) {
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
+		s.Hazards = hazards(*s)
 		if goesFirst(*s) {
-			s.After = p.users(*s)
+			s.After, s.Hazards = p.users(*s), []Hazard{Replace}
 		} else {
 			t.wait(s, f)
 		}
-		s.Hazards = hazards(*s)
 	}
 }
 
@@ -174,10 +174,10 @@ func (s Step) Risks() []Hazard {
 	return out
 }
 
-// hazards returns the hazards that somebody had to agree to for the step to be in the plan. It is for people who read
-// the plan.
+// hazards returns the hazards that somebody had to agree to for the step to be in the plan. A removal that goes first has
+// another one: see order. They are for people who read the plan, and for the record.
 func hazards(s Step) []Hazard {
-	if s.Op == diff.Replace || s.MakesRoom() {
+	if s.Op == diff.Replace {
 		return []Hazard{Replace}
 	}
 	if s.drops() {
