@@ -177,7 +177,8 @@ func (p *Plan) isAbout(h Hazard, k v1.Key) bool {
 	}
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return is(s.Key, s.Op, s.ChangesRole()) }) ||
 		slices.ContainsFunc(p.Refused, func(r Refusal) bool { return (!r.Quiet || h.removes()) && is(r.Key, r.Op, r.OfRoles()) }) ||
-		h.removes() && slices.ContainsFunc(p.Kept, func(t Target) bool { return t.Key == k })
+		h.removes() && slices.ContainsFunc(p.Kept, func(t Target) bool { return t.Key == k }) ||
+		h == Replace && slices.ContainsFunc(p.Stays, func(r Refusal) bool { return r.Key == k }) // it may make room when nothing uses it
 }
 
 // isOf reports whether a step with the operation can have the hazard.
@@ -209,7 +210,8 @@ func (h Hazard) removes() bool { return h == Removals || h == OtherSource }
 
 // about returns the objects of a plan that an agreement to a hazard is about if it names none. Those that are removed
 // only if they are named are not among them, whatever else keeps them for now. Those that go when nothing refers to them
-// any more are: the revision may itself end that.
+// any more are: the revision may itself end that. They may then make room for others, so an agreement to replace is about
+// them as well.
 func (p *Plan) about(h Hazard) []v1.Key {
 	goes := h.removes()
 	var out []v1.Key
@@ -224,7 +226,7 @@ func (p *Plan) about(h Hazard) []v1.Key {
 		}
 	}
 	for _, r := range p.Stays {
-		if goes && !slices.Contains(p.named, Target{r.Key, r.Instance}) {
+		if h == Replace || goes && !slices.Contains(p.named, Target{r.Key, r.Instance}) {
 			out = append(out, r.Key)
 		}
 	}

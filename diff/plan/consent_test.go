@@ -274,6 +274,25 @@ consent replace Service/z
 	}
 }
 
+// The agreement is given while the objects that are to make room only stay, because the removal of what uses them failed.
+func TestAnAgreementToReplaceIsAboutWhatStaysForNow(t *testing.T) {
+	g := read(t, `
++ Secret/pass
+- Secret/Pass used=Volume/v
+- Volume/v used=Service/s
+- Service/s uses=Volume/v
+claim Secret/pass name:pass Secret/Pass
+trouble remove_Service/s 1 1m no
+owned 40
+consent removals Volume/v
+consent replace
+`)
+	want := "removals Volume/v, replace Secret/Pass Secret/pass Service/s Volume/v"
+	if got := saidOf(g.Policy.Consents.Bound(g.build(), true)); got != want {
+		t.Errorf("it is bound to %q, want %q", got, want)
+	}
+}
+
 // If the plan may lack something, removals may be what it lacks. An agreement to them stays as it is until the plan is whole,
 // and so does not end with the first run. What the plan has already is bound at once, because another revision may come.
 func TestAnAgreementToRemovalsWaitsForAWholePlan(t *testing.T) {
@@ -375,6 +394,8 @@ owned 100
 // object. It never becomes one for all objects.
 func TestAnAgreementByNameIsUsedUp(t *testing.T) {
 	const none = "none"
+	const otherCase = "+ Secret/pass; - Secret/Pass used=Volume/v; - Volume/v used=Service/s; - Service/s uses=Volume/v; " +
+		"claim Secret/pass name:pass Secret/Pass; owned 40"
 	for name, test := range map[string]struct {
 		consent string
 		plans   []string // what is asked of every object, and what the plan has, run by run; "?" means that nobody knows
@@ -409,6 +430,9 @@ func TestAnAgreementByNameIsUsedUp(t *testing.T) {
 			"x | - Service/old; begun Service/new no task runs yet", "x | - Service/old; superseded Service/old Service/new no task runs yet",
 			"x | - Network/old; begun Service/new no task runs yet",
 		}, "replace Service/new; replace Service/new; none"},
+		"room for a secret, and what used what has the name fails once": {"removals Volume/v, replace Secret/Pass Service/s Volume/v", []string{
+			"x | " + otherCase, "x | " + otherCase + "; trouble remove_Service/s 1 1m no", "x | " + otherCase, "x | + Secret/pass",
+		}, strings.Repeat("removals Volume/v, replace Secret/Pass Service/s Volume/v; ", 3) + "none"},
 		"given while nobody can read the manifest": {"replace Network/a", []string{
 			"? |", "y | ± Network/a git=spec.driver", "z | ± Network/a git=spec.driver",
 		}, "replace Network/a; replace Network/a; none"},
