@@ -41,6 +41,8 @@ type refused struct {
 	needs []v1.Key
 	// users are the objects that use the one of the step, if the step removes it.
 	users []v1.Key
+	// first are removals that somebody agreed to, and that go first, so that others make room for the step.
+	first []Target
 }
 
 // stays reports whether a manifest or the operator asks for the step's object.

@@ -161,11 +161,11 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		case c.Former:
 			out = append(out, plan.formerly(*s, c, f, p)...)
 		case giver == nil:
-			out = append(out, plan.refusedRoom(*s, c))
+			out = append(out, plan.freed(*s, c, p)...)
 		case giver.MakesRoom():
 			// the giver goes first
 		case giver.removal():
-			out = append(out, plan.gapOf(*s, *giver, c, p)...)
+			out = append(out, plan.gapOf(*s, *giver, plan.removedUsers(*giver), c, p)...)
 		case c.Stays:
 			out = append(out, s.Refusal(Never, "%s, and its manifest asks for it, too; state another one in one of the two manifests", c.needed()))
 		case plan.waitsFor(f, c.Holder, c.Key):
@@ -206,27 +206,53 @@ func (p *Plan) formerly(s Step, c Claim, f Facts, policy Policy) []Refusal {
 // gapOf asks before the removal of an object, and of what uses it and goes as well, makes room for a step. With an agreement
 // they go first, and for a moment neither the object nor the one that takes over exists. Who agrees to that for the object
 // or the one that takes over has not agreed that a service ends before its time, so that has to be agreed to as well.
-func (p *Plan) gapOf(s, giver Step, c Claim, policy Policy) (out []Refusal) {
+func (p *Plan) gapOf(s, giver Step, users []Step, c Claim, policy Policy) (out []Refusal) {
 	if !policy.Consents.Covers(Replace, s.Key) && !policy.Consents.Covers(Replace, giver.Key) {
 		out = s.Needs(Replace, policy, "%s; the operator would remove that object first, and %s", c.needed(), c.gap(s))
 		out = append(out, giver.Needs(Replace, policy, "%s takes %s, which this object has; the operator would remove this object first, and %s", s.Key, c.Claim, c.gap(s))...)
 	}
-	for _, user := range p.removedUsers(giver) {
+	for _, user := range users {
 		out = append(out, user.Needs(Replace, policy, "%s takes %s, which %s has, and this object uses that; the operator would remove this object first", s.Key, c.Claim, giver.Key)...)
 	}
 	return out
 }
 
+// freed refuses a step that needs what no step of the plan gives up. The removal of the object that has it may only wait
+// for removals of the plan: the swarm keeps a volume on its nodes, for example, until no task uses it. Other removals come
+// after the step, so these would never come: they go first, if somebody agrees.
+func (p *Plan) freed(s Step, c Claim, policy Policy) []Refusal {
+	w := p.freeingOf(Target{c.Holder, c.HolderInstance})
+	r := p.refusedRoom(s, c, w)
+	if r.Class != Later || len(w.first) == 0 {
+		return []Refusal{r}
+	}
+	giver := Step{Op: diff.Remove, Key: c.Holder, Instance: c.HolderInstance} // not in the plan, so nothing is asked of it
+	if asks := p.gapOf(s, giver, w.first, c, policy); len(asks) > 0 {
+		return asks
+	}
+	for _, first := range w.first {
+		r.of.first = append(r.of.first, Target{first.Key, first.Instance})
+	}
+	return []Refusal{r}
+}
+
 // refusedRoom refuses a step that needs what no step of the plan gives up, and says why none does.
-func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
+func (p *Plan) refusedRoom(s Step, c Claim, w freeing) Refusal {
 	for _, r := range p.Refused {
-		if r.Key == c.Holder && r.Instance == c.HolderInstance && !c.Stays {
-			return s.Refusal(r.Class, "%s; the change that would free it is refused: %s", c.needed(), r.Why) // consent would have to be to the change of the holder
+		if r.Key != c.Holder || r.Instance != c.HolderInstance || c.Stays {
+			continue
 		}
+		if r.leaves() && r.Class == Later && w.stays {
+			return s.Refusal(Never, "%s, and that object stays while something refers to it; state another one here", c.needed())
+		}
+		if r.leaves() && w.by != nil && w.by.Class > r.Class {
+			return s.Refusal(w.by.Class, "%s; that object goes only after %s, whose removal is refused: %s", c.needed(), w.by.Key, w.by.Why)
+		}
+		return s.Refusal(r.Class, "%s; the change that would free it is refused: %s", c.needed(), r.Why) // consent would have to be to the change of the holder
 	}
 	if slices.Contains(p.Kept, Target{c.Holder, c.HolderInstance}) {
-		if r := p.keptBy(Target{c.Holder, c.HolderInstance}); r != nil {
-			return s.Refusal(r.Class, "%s; that object goes only after %s, whose removal is refused: %s", c.needed(), r.Key, r.Why)
+		if w.by != nil && !w.stays {
+			return s.Refusal(w.by.Class, "%s; that object goes only after %s, whose removal is refused: %s", c.needed(), w.by.Key, w.by.Why)
 		}
 		return s.Refusal(Never, "%s, and that object stays while something refers to it; state another one here", c.needed())
 	}
@@ -236,29 +262,53 @@ func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 	return s.Refusal(Never, "%s, and keeps it; state another one here, or change that object", c.needed())
 }
 
-// keptBy returns the refusal to remove what uses an object that is to go as well, or nil if something uses the object that
-// nobody removes. Of several refusals it returns one that takes the most to end.
-func (p *Plan) keptBy(t Target) (by *Refusal) {
-	i := slices.IndexFunc(p.Stays, func(r Refusal) bool { return r.Key == t.Key && r.Instance == t.Instance })
-	if i < 0 {
-		return nil
+// leaves reports whether a refusal is of the removal of an object that no manifest asks for any more.
+func (r Refusal) leaves() bool { return r.Op == diff.Remove && r.Origin() == OriginDiffers }
+
+// freeing is what comes before the removal of an object that is refused.
+type freeing struct {
+	// first are the removals of the plan that come before it.
+	first []Step
+	// by is the refusal to remove what uses the object, directly or through others. Of several it is one that takes the
+	// most to end.
+	by *Refusal
+	// stays is true if something uses the object that nobody removes.
+	stays bool
+}
+
+// freeingOf returns what comes before the removal of an object that is refused, if there is anything.
+func (p *Plan) freeingOf(t Target) (w freeing) {
+	seen := map[v1.Key]bool{}
+	var visit func(users []v1.Key)
+	visit = func(users []v1.Key) {
+		for _, user := range users {
+			if seen[user] {
+				continue
+			}
+			seen[user] = true
+			if i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == user && s.removal() }); i >= 0 {
+				w.first = append(w.first, p.Steps[i])
+				visit(p.Steps[i].Change.Have.Meta.UsedBy)
+				continue
+			}
+			refused := slices.Concat(p.Refused, p.Stays)
+			i := slices.IndexFunc(refused, func(r Refusal) bool { return r.Key == user && r.leaves() })
+			if i < 0 {
+				w.stays = true
+				continue
+			}
+			if by := refused[i]; !by.is(kept) && (w.by == nil || by.Class > w.by.Class) {
+				w.by = &by
+			}
+			visit(refused[i].of.users)
+		}
 	}
-	for _, user := range p.Stays[i].of.users {
-		if slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key == user && s.removal() }) {
-			continue
-		}
-		r := p.keptBy(Target{user, user.Name})
-		if j := slices.IndexFunc(p.Refused, func(r Refusal) bool { return r.Key == user && r.Op == diff.Remove }); j >= 0 {
-			r = &p.Refused[j]
-		}
-		if r == nil {
-			return nil
-		}
-		if by == nil || r.Class > by.Class {
-			by = r
+	for _, r := range slices.Concat(p.Refused, p.Stays) {
+		if r.Key == t.Key && r.Instance == t.Instance && r.leaves() {
+			visit(r.of.users)
 		}
 	}
-	return by
+	return w
 }
 
 // noTaker refuses to make room for a change that is refused itself or that is no longer planned.
@@ -409,9 +459,14 @@ func (s Step) canMakeRoom() bool {
 
 // goesFirst reports whether a removal makes room for a step of the plan. Somebody has agreed to that. What uses such an
 // object, directly or through others, and is to be removed as well goes before it: the engine removes no object that is in
-// use.
+// use. That is so as well if the removal of the object itself comes later: see freed.
 func (s Step) goesFirst(plan Plan, f Facts) bool {
-	return s.MakesRoom() || s.removal() && len(f.Claims) > 0 && slices.ContainsFunc(plan.usedByRemoved(s), func(o Step) bool { return takesFrom(plan, f, o.Key) })
+	return s.MakesRoom() || s.removal() && plan.frees(s) || s.removal() && len(f.Claims) > 0 && slices.ContainsFunc(plan.usedByRemoved(s), func(o Step) bool { return takesFrom(plan, f, o.Key) })
+}
+
+// frees reports whether a change that waits for room waits for the step.
+func (p *Plan) frees(s Step) bool {
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return slices.Contains(r.of.first, Target{s.Key, s.Instance}) })
 }
 
 // usedByRemoved returns the step, and the removals of what its object uses, directly or through others.

@@ -426,3 +426,42 @@ func TestAVolumeKeepsTheVersionOfASecret(t *testing.T) {
 		}
 	}
 }
+
+// A volume is renamed in case only. The engine takes the new name for the old one, and keeps the old volume until no task
+// uses it. So the service that used it goes first, and does not wait for the new volume.
+func TestWhatUsedAVolumeOfAnotherCaseGoesFirst(t *testing.T) {
+	key := func(kind, name string) v1.Key { return v1.Key{Kind: kind, Name: name} }
+	old, service := key(v1.KindVolume, "Data"), key(v1.KindService, "s")
+	on := csi()
+	on.ClusterVolume.PublishStatus = []*volume.PublishStatus{{NodeID: "n1", State: volume.StatePublished}}
+	want := wanted(t, least(), nil)
+	gone := func(k v1.Key, value any, users ...v1.Key) diff.Change {
+		return diff.Change{Op: diff.Remove, Key: k, Instance: k.Name, Have: &diff.State{Key: k, Instance: k.Name, Value: value, Meta: diff.Meta{ID: k.Name, Mine: true, UsedBy: users}}}
+	}
+	changes := []diff.Change{{Op: diff.Create, Key: want.Key, Instance: "data", Want: want}, gone(old, live(on), service), gone(service, nil)}
+	for name, test := range map[string]struct {
+		consent, want string
+	}{
+		"nobody agreed":   {"removals Volume/Data", " refused: consent Service/s, later Volume/Data, consent Volume/data"},
+		"somebody agreed": {"removals Volume/Data, replace", "- Service/s [replace] refused: later Volume/Data, later Volume/data"},
+	} {
+		consents, err := plan.ParseConsent(test.consent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := plan.Build(changes, plan.Facts{
+			APIVersion: "1.42", Owned: 100, Shares: true,
+			Claims: []plan.Claim{{Key: want.Key, Instance: "data", Claim: diff.Claim{What: "name", Of: "data"}, Holder: old, HolderInstance: "Data", Mine: true}},
+		}, plan.Policy{Budgets: plan.DefaultBudgets(), Consents: consents}, kinds.Set{Kind()}.Part())
+		var steps, refused []string
+		for _, s := range p.Steps {
+			steps = append(steps, fmt.Sprint(s.Op.String(), " ", s.Key, " ", s.Hazards))
+		}
+		for _, r := range p.Refused {
+			refused = append(refused, r.Class.String()+" "+r.Key.String())
+		}
+		if got := strings.Join(steps, ", ") + " refused: " + strings.Join(refused, ", "); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
