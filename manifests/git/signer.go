@@ -67,8 +67,8 @@ func signerSSH(data []byte) string {
 	return "ssh SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// signerPGP returns the issuer that a signature of OpenPGP names (RFC 9580, 5.2.3), or "". A fingerprint counts before the
-// id of a key.
+// signerPGP returns the issuer that a signature of OpenPGP names (RFC 9580, 5.2.3), or "". What is signed counts before
+// what is not, and then a fingerprint before the id of a key.
 func signerPGP(data []byte) string {
 	body := signaturePacket(data)
 	if len(body) < 4 {
@@ -85,25 +85,33 @@ func signerPGP(data []byte) string {
 	}
 	hashed, rest := field(body[4:], width)
 	unhashed, _ := field(rest, width)
-	var id []byte
-	for _, list := range [][]byte{hashed, unhashed} {
-		for len(list) > 0 {
-			var sub []byte
-			if sub, list = packetBody(list); len(sub) == 0 {
-				break
-			}
-			switch kind, value := sub[0]&0x7f, sub[1:]; {
-			case kind == 33 && len(value) > 1: // the version of the key, and its fingerprint
-				return fmt.Sprintf("openpgp %X", value[1:])
-			case kind == 16 && len(value) == 8:
-				id = value
-			}
-		}
+	issuer := issuerIn(hashed)
+	if issuer == nil {
+		issuer = issuerIn(unhashed)
 	}
-	if id == nil {
+	if issuer == nil {
 		return ""
 	}
-	return fmt.Sprintf("openpgp %X", id)
+	return fmt.Sprintf("openpgp %X", issuer)
+}
+
+// issuerIn returns the fingerprint or else the id of a key that a list of subpackets names, or nil if it names none. A
+// fingerprint is as long as those of keys of version 4 or of later ones. Whoever writes the commit may have put anything
+// there, and each line of the record has it.
+func issuerIn(list []byte) (issuer []byte) {
+	for len(list) > 0 {
+		var sub []byte
+		if sub, list = packetBody(list); len(sub) == 0 {
+			break
+		}
+		switch kind, value := sub[0]&0x7f, sub[1:]; {
+		case kind == 33 && (len(value) == 1+20 || len(value) == 1+32): // the version of the key, and its fingerprint
+			return value[1:]
+		case kind == 16 && len(value) == 8 && issuer == nil:
+			issuer = value
+		}
+	}
+	return issuer
 }
 
 // signaturePacket returns the body of the packet that data begins with, or nil if that is no signature.

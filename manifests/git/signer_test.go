@@ -33,25 +33,39 @@ func TestWhichKeyASignatureNames(t *testing.T) {
 		return "-----BEGIN PGP SIGNATURE-----\n\n" + base64.StdEncoding.EncodeToString([]byte(packet)) + "\n-----END PGP SIGNATURE-----\n"
 	}
 	const id = "\x09\x10\x01\x02\x03\x04\x05\x06\x07\x08" // a subpacket with the id of a key
+	const other = "\x09\x10\x08\x08\x08\x08\x08\x08\x08\x08"
+	fingerprint := func(n int) string { return string([]byte{byte(n + 2), 33, 4}) + strings.Repeat("a", n) }
+	signedAs := func(hashed, unhashed string) string {
+		body := "\x04\x00\x16\x08\x00" + string([]byte{byte(len(hashed))}) + hashed + "\x00" + string([]byte{byte(len(unhashed))}) + unhashed
+		return pgp("\x88" + string([]byte{byte(len(body))}) + body)
+	}
 	for name, c := range map[string]struct{ signature, want string }{
-		"none":                       {"", ""},
-		"nothing but space":          {" \n", ""},
-		"ssh":                        {bySSH, sshKey},
-		"openpgp":                    {byPGP, pgpKey},
-		"with lines of Windows":      {strings.ReplaceAll(byPGP, "\n", "\r\n"), pgpKey},
-		"with a version":             {strings.Replace(byPGP, "\n\n", "\nVersion: GnuPG v2\n\n", 1), pgpKey},
-		"without a checksum":         {strings.Replace(byPGP, "=gH1v\n", "", 1), pgpKey},
-		"an id that is not signed":   {pgp("\x88\x12\x04\x00\x16\x08\x00\x00\x00\x0a" + id + "\x00\x00"), "openpgp 0102030405060708"},
-		"an id, with an old length":  {pgp("\x89\x00\x12\x04\x00\x16\x08\x00\x0a" + id + "\x00\x00\x00\x00"), "openpgp 0102030405060708"},
-		"an id, with a new length":   {pgp("\xc2\xff\x00\x00\x00\x12\x04\x00\x16\x08\x00\x0a" + id + "\x00\x00\x00\x00"), "openpgp 0102030405060708"},
-		"version 6":                  {pgp("\xc2\x16\x06\x00\x1b\x08\x00\x00\x00\x0a" + id + "\x00\x00\x00\x00\x00\x00"), "openpgp 0102030405060708"},
-		"version 3":                  {pgp("\x88\x04\x03\x05\x00\x00"), "unknown"},
-		"a key":                      {pgp("\x98\x04\x04\x00\x16\x08"), "unknown"},
-		"a length that is too large": {pgp("\xc2\xff\xff\xff\xff\xff\x04\x00\x16\x08"), "unknown"},
-		"lists that are too short":   {pgp("\x88\x08\x04\x00\x16\x08\xff\xff\xff\xff"), "unknown"},
-		"S/MIME":                     {"-----BEGIN SIGNED MESSAGE-----\nMIIB\n-----END SIGNED MESSAGE-----\n", "unknown"},
-		"another word":               {"ssh SHA256:abc", "unknown"},
-		"far too long":               {bySSH + strings.Repeat("\n", 1<<20), "unknown"},
+		"none":                                       {"", ""},
+		"nothing but space":                          {" \n", ""},
+		"ssh":                                        {bySSH, sshKey},
+		"openpgp":                                    {byPGP, pgpKey},
+		"with lines of Windows":                      {strings.ReplaceAll(byPGP, "\n", "\r\n"), pgpKey},
+		"with a version":                             {strings.Replace(byPGP, "\n\n", "\nVersion: GnuPG v2\n\n", 1), pgpKey},
+		"without a checksum":                         {strings.Replace(byPGP, "=gH1v\n", "", 1), pgpKey},
+		"an id that is not signed":                   {pgp("\x88\x12\x04\x00\x16\x08\x00\x00\x00\x0a" + id + "\x00\x00"), "openpgp 0102030405060708"},
+		"an id, with an old length":                  {pgp("\x89\x00\x12\x04\x00\x16\x08\x00\x0a" + id + "\x00\x00\x00\x00"), "openpgp 0102030405060708"},
+		"an id, with a new length":                   {pgp("\xc2\xff\x00\x00\x00\x12\x04\x00\x16\x08\x00\x0a" + id + "\x00\x00\x00\x00"), "openpgp 0102030405060708"},
+		"version 6":                                  {pgp("\xc2\x16\x06\x00\x1b\x08\x00\x00\x00\x0a" + id + "\x00\x00\x00\x00\x00\x00"), "openpgp 0102030405060708"},
+		"another id that is not signed":              {signedAs(id, other), "openpgp 0102030405060708"},
+		"another fingerprint that is not signed":     {signedAs(id, fingerprint(20)), "openpgp 0102030405060708"},
+		"only a fingerprint that is not signed":      {signedAs("", fingerprint(20)), "openpgp " + strings.Repeat("61", 20)},
+		"an id and a fingerprint":                    {signedAs(id+fingerprint(20), ""), "openpgp " + strings.Repeat("61", 20)},
+		"two ids":                                    {signedAs(id+other, ""), "openpgp 0102030405060708"},
+		"a long fingerprint":                         {signedAs(fingerprint(32), ""), "openpgp " + strings.Repeat("61", 32)},
+		"a fingerprint that is too long":             {signedAs(fingerprint(33), ""), "unknown"},
+		"a fingerprint that is too short, and an id": {signedAs(fingerprint(1)+id, ""), "openpgp 0102030405060708"},
+		"version 3":                                  {pgp("\x88\x04\x03\x05\x00\x00"), "unknown"},
+		"a key":                                      {pgp("\x98\x04\x04\x00\x16\x08"), "unknown"},
+		"a length that is too large":                 {pgp("\xc2\xff\xff\xff\xff\xff\x04\x00\x16\x08"), "unknown"},
+		"lists that are too short":                   {pgp("\x88\x08\x04\x00\x16\x08\xff\xff\xff\xff"), "unknown"},
+		"S/MIME":                                     {"-----BEGIN SIGNED MESSAGE-----\nMIIB\n-----END SIGNED MESSAGE-----\n", "unknown"},
+		"another word":                               {"ssh SHA256:abc", "unknown"},
+		"far too long":                               {bySSH + strings.Repeat("\n", 1<<20), "unknown"},
 	} {
 		if got := git.Signer(c.signature); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
