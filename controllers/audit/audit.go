@@ -177,7 +177,7 @@ func InStep(ctx context.Context, s plan.Step) context.Context {
 	r, _ := ctx.Value(runKey{}).(Run)
 	is := step{object: s.Key.String(), operation: s.Op.Word()}
 	for _, c := range r.Given.To(s.Risks(), s.Key) {
-		is.consents = append(is.consents, Agreement{Hazard: string(c.Hazard), By: v1.Scrub(c.By), How: v1.Scrub(c.How)})
+		is.consents = append(is.consents, Agreement{Hazard: string(c.Hazard), By: name(c.By), How: v1.Scrub(c.How)})
 	}
 	return context.WithValue(ctx, stepKey{}, is)
 }
@@ -193,11 +193,24 @@ func causeOf(ctx context.Context) Cause {
 
 // cause returns what a line says of the run.
 func (r Run) cause() Cause {
-	out := Cause{Source: r.Source, Revision: r.Revision, Author: v1.Scrub(r.Author)}
+	out := Cause{Source: r.Source, Revision: r.Revision, Author: name(r.Author)}
 	if r.Signer != "" {
 		out.Signer = &Signer{Key: v1.Scrub(r.Signer)}
 	}
 	return out
+}
+
+// longestName is how many characters of a name a line has.
+const longestName = 200
+
+// name returns what a line has of the name of somebody. Whoever writes a commit chooses the name of its author, and each
+// line has it: a long one would soon fill the record.
+func name(text string) string {
+	text = v1.Scrub(text)
+	if runes := []rune(text); len(runes) > longestName {
+		return string(runes[:longestName]) + "…"
+	}
+	return text
 }
 
 // wrote puts a write on record.
@@ -234,6 +247,6 @@ func Agreed(ctx context.Context, r Run) { of(ctx).consents(r) }
 // Stopped puts on record that somebody begins or ends a hold by command.
 func Stopped(ctx context.Context, h plan.Hold, by, result string) {
 	line := held(h)
-	line.By, line.Result = v1.Scrub(by), result
+	line.By, line.Result = name(by), result
 	of(ctx).add(line)
 }

@@ -322,3 +322,14 @@ func TestAFileThatCannotBeOpenedIsAnError(t *testing.T) {
 		t.Errorf("got %v, %v", l, err)
 	}
 }
+
+// Whoever writes a commit chooses the name of its author.
+func TestALongNameDoesNotFillTheRecord(t *testing.T) {
+	b := newBook(t)
+	long, short := strings.Repeat("ä", 100_000), strings.Repeat("ä", 200)
+	for by, want := range map[string]string{long: short + "…", short: short} {
+		ctx := audit.InRun(b.ctx, audit.Run{Author: by, Given: plan.Consents{{Hazard: plan.Removals, By: by}}})
+		audit.Delivered(audit.InStep(ctx, plan.Step{Key: web, Op: diff.Remove}), "worker-token", "vault", true)
+		b.has(`{"event":"delivery","result":"done","author":"` + want + `","consents":[{"hazard":"removals","by":"` + want + `"}],"to":"vault","what":"worker-token"}`)
+	}
+}

@@ -178,7 +178,7 @@ func has(m map[string]Line, key string) bool {
 
 // held returns a line about a hold.
 func held(h plan.Hold) Line {
-	return Line{Event: Hold, Object: h.Target, Why: Why{By: v1.Scrub(h.By), Reason: v1.Scrub(h.Reason), Until: h.Until}}
+	return Line{Event: Hold, Object: h.Target, Why: Why{By: name(h.By), Reason: v1.Scrub(h.Reason), Until: h.Until}}
 }
 
 // consents puts the consents of a run on record that are not on record for its revision.
@@ -191,7 +191,7 @@ func (l *Log) consents(r Run) {
 	for _, c := range r.Given {
 		line := Line{
 			Event: Consent, Result: Given, Cause: r.cause(),
-			Why: Why{By: v1.Scrub(c.By), Reason: v1.Scrub(c.How), Hazard: string(c.Hazard), Objects: c.Objects},
+			Why: Why{By: name(c.By), Reason: v1.Scrub(c.How), Hazard: string(c.Hazard), Objects: c.Objects},
 		}
 		key, _ := json.Marshal([]any{r.Source, r.Revision, c.Hazard, c.By, c.How})
 		if !l.given[string(key)] {
