@@ -172,8 +172,8 @@ func keepsSources(before, next *config.Configuration, name string) error {
 	if len(before.Sources) == 0 || len(next.Sources) > 0 {
 		return nil
 	}
-	return problemsOf("reading the config file", []v1.Problem{{File: name, Message: "states no source any more, so that the operator would enforce, " +
-		"without guardrails; state the source again, or restart the operator to go by flags alone"}})
+	return problemsOf("reading the config file", []v1.Problem{{File: name, Message: "states no source any more, so that mode and guardrails would be those of flags alone; " +
+		"state the source again, or restart the operator to go by flags alone"}})
 }
 
 // byConfig reports whether the config file has set the flag.

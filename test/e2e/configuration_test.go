@@ -79,7 +79,7 @@ func TestTheConfigurationChangesWhileTheOperatorRuns(t *testing.T) {
 		{"a file without sources in their list", "sources: []\nhttp: {hosts: [operator.example]}\n", "operator.yaml:1: sources: states no source"},
 		{"a file of comments", "# sources: [{mode: observe}]\n", "operator.yaml:1: states nothing"},
 		{"a list of comments", "sources:\n# - mode: observe\n", "operator.yaml:1: sources: states no source"},
-		{"a file that lost its sources", "http: {hosts: [operator.example]}\n", "operator.yaml: states no source any more, so that the operator would enforce, without guardrails"},
+		{"a file that lost its sources", "http: {hosts: [operator.example]}\n", "operator.yaml: states no source any more, so that mode and guardrails would be those of flags alone"},
 		{"a file with a line of a document", "---\n", "operator.yaml:1: states nothing"},
 		{"a value that makes no sense", "sources: [{mode: enforce, budgets: {removals: 0}}]\n", "--max-removals: 0 is too few"},
 	} {
