@@ -236,6 +236,7 @@ func TestReadyzSaysWhyToThoseWhoMayReadTheStatus(t *testing.T) {
 		"git is away":               {told(status.Condition{Type: status.SourceReady, Reason: status.SourceUnavailable, Message: message}), "SourceUnavailable", "no revision was read yet: " + message},
 		"manifests have mistakes":   {told(reached, status.Condition{Type: status.SourceReady, Reason: "Refused", Message: message}), "Refused", "no revision in force: " + message},
 		"nothing is in force":       {told(reached, status.Condition{Type: status.SourceReady, Status: true, Reason: "Read"}), "NoRevision", "no revision in force"},
+		"nothing is said of git":    {told(reached), "NoRevision", "no revision in force"},
 		"the engine is away":        {told(status.Condition{Type: status.EngineReady, Reason: "Unavailable", Message: message}), "Unavailable", "Unavailable " + message},
 		"the swarm has no majority": {told(status.Condition{Type: status.EngineReady, Reason: status.NoQuorum, Message: message}), status.NoQuorum, status.NoQuorum + " " + message},
 	} {

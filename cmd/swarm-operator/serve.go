@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
@@ -138,5 +140,5 @@ func unready(report *status.Report) (word, why string) {
 	case read:
 		return "NoRevision", "no revision in force"
 	}
-	return source.Reason, "no revision in force: " + source.Message
+	return cmp.Or(source.Reason, "NoRevision"), strings.TrimSuffix("no revision in force: "+source.Message, ": ")
 }
