@@ -202,11 +202,12 @@ func (v *view) object(key v1.Key) Object {
 	return o
 }
 
-// quiet reports whether a change of an object that stays is left as it is and counts as no difference.
+// quiet reports whether a change of an object that stays is left as it is and counts as no difference. Nothing else that
+// is refused about the object may count either, such as the removal of a node.
 func (v *view) quiet(key v1.Key, op diff.Op) bool {
-	is := func(r plan.Refusal) bool { return r.Key == key && r.Op == op }
-	return op == diff.Update && slices.ContainsFunc(v.Plan.Refused, is) &&
-		!slices.ContainsFunc(v.Plan.Refused, func(r plan.Refusal) bool { return is(r) && !r.Quiet }) &&
+	return op == diff.Update &&
+		slices.ContainsFunc(v.Plan.Refused, func(r plan.Refusal) bool { return r.Key == key && r.Op == op }) &&
+		!slices.ContainsFunc(v.Plan.Refused, func(r plan.Refusal) bool { return r.Key == key && !r.Quiet }) &&
 		!slices.ContainsFunc(v.Plan.Steps, func(s plan.Step) bool { return s.Key == key })
 }
 

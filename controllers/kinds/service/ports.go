@@ -32,9 +32,9 @@ type allocation struct {
 // given before, it does not look at the service: the endpoint keeps the old spec, tasks with ports of their nodes find
 // no place, and each later write, even of a label, replaces all tasks (isPortsAllocatedOnInit and reconcilePortConfigs
 // in manager/allocator/portallocator.go, IsTaskDirty in manager/orchestrator/task.go). The whole step is held: another
-// change of the service would be such a later write.
+// change of the service would be such a later write. A job that jobs leaves as it is needs no other refusal.
 func stuck(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
-	if s.Key.Kind != v1.KindService || s.Op != diff.Update {
+	if s.Key.Kind != v1.KindService || s.Op != diff.Update || staysJob(s) {
 		return nil
 	}
 	paths := diff.NewPaths(s.Fields)
@@ -47,15 +47,34 @@ func stuck(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 		now.EndpointSpec, next.EndpointSpec = e, &swarm.EndpointSpec{Mode: e.Mode, Ports: slices.Clone(e.Ports)}
 	}
 	overlayPorts(&next, &s.Change.Want.Value.(*v1.Service).Spec, paths)
-	for _, g := range []allocation{
-		{spelled(live.Endpoint.Spec.Ports), spelled(live.Endpoint.Ports)},
-		givenFor(portsOf(&now)), // the allocator may still be about to look at the last write
-	} {
-		if why := g.ignores(portsOf(&next)); why != "" {
-			return []plan.Refusal{s.Refusal(plan.Never, "%s", why)}
-		}
+	asGiven(&next, &live.Endpoint)
+	given := allocation{spelled(live.Endpoint.Spec.Ports), spelled(live.Endpoint.Ports)}
+	is, becomes := portsOf(&now), portsOf(&next)
+	why := given.ignores(is, becomes)
+	if why == "" && given.looks(is) { // the last write may still be looked at; otherwise it was ignored for good
+		why = givenFor(is).ignores(is, becomes)
 	}
-	return nil
+	if why == "" {
+		return nil
+	}
+	return []plan.Refusal{s.Refusal(plan.Never, "%s", why)}
+}
+
+// asGiven puts the ports of a spec in the order of those that the endpoint was made for, if they are the same ports.
+// SwarmKit compares the lists, so another order would make each later write replace all tasks.
+func asGiven(spec *swarm.ServiceSpec, endpoint *swarm.Endpoint) {
+	left, made := portsOf(spec), spelled(endpoint.Spec.Ports)
+	if len(left) == 0 || len(left) != len(made) {
+		return
+	}
+	for _, p := range made {
+		i := slices.Index(left, p)
+		if i < 0 {
+			return
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	spec.EndpointSpec.Ports = made
 }
 
 // portsOf returns the ports of a spec as SwarmKit keeps them.
@@ -86,37 +105,58 @@ func givenFor(spec []swarm.PortConfig) allocation {
 	return g
 }
 
-// ignores says what the allocator would not do if the ports of the spec became these. It returns "" if it would do all.
-//
-// A change of the service's networks in the same write may make the allocator look at the service. That is not
-// considered here: the change is then held although the swarm might carry it out.
-func (g allocation) ignores(next []swarm.PortConfig) string {
-	if len(next) != len(g.ports) { // it gives each port anew
-		return ""
+// looks reports whether the allocator would look at the service if the ports of the spec became these.
+func (g allocation) looks(next []swarm.PortConfig) bool {
+	if len(next) != len(g.ports) {
+		return true
 	}
-	left, seen := g.ofMesh(), true
+	_, found := g.find(next)
+	return !found || g.newOfNode(next)
+}
+
+// find looks for each port among those that were given, as the allocator does. It returns the ports that state no number
+// and would keep one that the spec stated, with that number. found is true if all were given.
+func (g allocation) find(next []swarm.PortConfig) (keep []swarm.PortConfig, found bool) {
+	left, found := g.ofMesh(), true
 	for _, p := range next {
 		if !ofNode(p) && p.PublishedPort != 0 {
-			seen = left.take(p, p.PublishedPort) && seen
+			found = left.take(p, p.PublishedPort) && found
 		}
 	}
-	var kept, chosen, others []swarm.PortConfig
 	for _, p := range next {
 		switch {
 		case ofNode(p):
 			// All that the allocator asks of the port of a node is whether there was one with this target.
-			seen = slices.ContainsFunc(g.ports, func(o swarm.PortConfig) bool { return ofNode(o) && o.TargetPort == p.TargetPort }) && seen
+			found = slices.ContainsFunc(g.ports, func(o swarm.PortConfig) bool { return ofNode(o) && o.TargetPort == p.TargetPort }) && found
 		case p.PublishedPort == 0:
-			had, found := left.takeAny(p, g.spec)
-			if seen = found && seen; states(g.spec, p, had) {
+			had, one := left.takeAny(p, g.spec)
+			if found = one && found; states(g.spec, p, had) {
 				p.PublishedPort = had
-				kept = append(kept, p)
+				keep = append(keep, p)
 			}
 		}
 	}
-	if !seen || slices.Equal(g.spec, next) || g.newOfNode(next) {
+	return keep, found
+}
+
+// ignores says what the allocator would not do if the ports of the spec were these and became others. It returns "" if
+// it would do all. A port that stays as it is in the spec does not count, even if the swarm has kept its number.
+//
+// A change of the service's networks in the same write may make the allocator look at the service. That is not
+// considered here: the change is then held although the swarm might carry it out.
+func (g allocation) ignores(now, next []swarm.PortConfig) string {
+	if len(next) != len(g.ports) { // it gives each port anew
+		return ""
+	}
+	keep, found := g.find(next)
+	kept := slices.DeleteFunc(keep, func(p swarm.PortConfig) bool {
+		p.PublishedPort = 0
+		return slices.Contains(now, p)
+	})
+	if !found || slices.Equal(g.spec, next) || g.newOfNode(next) {
 		return refusing(kept, nil, nil)
 	}
+	var chosen, others []swarm.PortConfig
 	for _, p := range next {
 		switch at := slices.IndexFunc(g.ports, func(o swarm.PortConfig) bool { return ofNode(o) && samePort(o, p) }); {
 		case slices.Contains(g.spec, p):

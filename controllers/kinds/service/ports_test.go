@@ -2,11 +2,13 @@ package service
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/moby/moby/api/types/swarm"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -55,6 +57,10 @@ var portChanges = []struct {
 	{name: "the port is not out yet", spec: "8181:80", now: "-", want: "80", held: "keeps port 8181 "},
 	{name: "a number that was dropped by hand comes back", spec: "8181:80", now: "80", want: "8181:80"},
 	{name: "a number that was dropped by hand changes", spec: "8181:80", now: "80", want: "8282:80"},
+	{name: "the chosen number was written, and goes again", spec: "80", got: "30000:80", now: "30000:80", want: "80"},
+	{name: "the chosen number was written in another order, and goes again", spec: "80 443:443", got: "443:443 30000:80", now: "443:443 30000:80", want: "80 443:443"},
+	{name: "a number was dropped by hand, and another one changes", spec: "8181:80 443:443", now: "80 443:443", want: "80 9443:443"},
+	{name: "the chosen number was written, and goes again, and another one changes", spec: "80 443:443", got: "30000:80 443:443", now: "30000:80 443:443", want: "80 9443:443"},
 	{name: "nothing was given yet, and the number is dropped", spec: "", now: "8181:80", want: "80", held: "keeps port 8181 "},
 }
 
@@ -122,4 +128,38 @@ func number32(text string) (n uint32) {
 		n = n*10 + uint32(r-'0')
 	}
 	return n
+}
+
+// A job that no update may run again is left quietly, whatever would become of its ports.
+func TestThePortsOfAJobThatStaysAreNotHeld(t *testing.T) {
+	for _, git := range []bool{false, true} {
+		live, manifest := plain(), plainly()
+		manifest.Spec.Mode, manifest.Spec.Ports = v1.ModeReplicatedJob, []v1.Port{{Target: 80}}
+		live.EndpointSpec = &swarm.EndpointSpec{Mode: "vip", Ports: livePorts("8181:80")}
+		have, want := haveOf(live), wantOf(manifest)
+		endpoint := &have.Value.(*kinds.Live).Raw.(*swarm.Service).Endpoint
+		endpoint.Spec.Ports, endpoint.Ports = livePorts("8181:80"), livePorts("8181:80")
+		s := plan.Step{Op: diff.Update, Key: want.Key, Fields: []diff.Field{{Path: "spec.ports[80/tcp].published", Git: git}}, Change: diff.Change{Op: diff.Update, Key: want.Key, Have: have, Want: want}}
+		if held, left := len(stuck(s, plan.Facts{}, plan.Policy{})), len(jobs(plan.Plan{Steps: []plan.Step{s}}, plan.Facts{}, plan.Policy{})); git != (held == 1) || git == (left == 1) {
+			t.Errorf("git %v: %d held, %d left", git, held, left)
+		}
+	}
+}
+
+// The ports that the endpoint was made for come back in their order: SwarmKit compares the lists.
+func TestPortsComeBackInTheOrderOfTheEndpoint(t *testing.T) {
+	for _, row := range []struct{ spec, want, out string }{
+		{"80 443:443", "443:443 80", "80 443:443"},
+		{"80 443:443", "80 443:443", "80 443:443"},
+		{"80 443:443", "443:443 8080:80", "443:443 8080:80"},
+		{"80 80 443", "443 443 80", "443 443 80"},
+		{"80", "443 80", "443 80"},
+		{"", "80", "80"},
+		{"80", "", ""},
+	} {
+		spec := swarm.ServiceSpec{EndpointSpec: &swarm.EndpointSpec{Ports: livePorts(row.want)}}
+		if asGiven(&spec, &swarm.Endpoint{Spec: swarm.EndpointSpec{Ports: livePorts(row.spec)}}); !slices.Equal(spec.EndpointSpec.Ports, livePorts(row.out)) {
+			t.Errorf("%s of %s: got %v", row.want, row.spec, spec.EndpointSpec.Ports)
+		}
+	}
 }

@@ -136,13 +136,7 @@ func leftOf(l *kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.S
 func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 	var out []plan.Refusal
 	for _, s := range p.Steps {
-		if s.Key.Kind != v1.KindService || s.Op != diff.Update || !s.Change.Want.Value.(*v1.Service).Spec.Job() {
-			continue
-		}
-		due := slices.ContainsFunc(s.Fields, func(f diff.Field) bool {
-			return f.Git && f.Path != "spec.maxConcurrent" && !strings.HasPrefix(f.Path, "metadata.")
-		})
-		if !due {
+		if staysJob(s) {
 			out = append(out, plan.Refusal{
 				Op: s.Op, Key: s.Key, Instance: s.Instance, Class: plan.Never, Quiet: true,
 				Why: "any update would run the job again, so this difference travels with the next change of its task",
@@ -150,6 +144,14 @@ func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 		}
 	}
 	return out
+}
+
+// staysJob reports whether a step would change a job only in what git has not changed of its task.
+func staysJob(s plan.Step) bool {
+	return s.Key.Kind == v1.KindService && s.Op == diff.Update && s.Change.Want.Value.(*v1.Service).Spec.Job() &&
+		!slices.ContainsFunc(s.Fields, func(f diff.Field) bool {
+			return f.Git && f.Path != "spec.maxConcurrent" && !strings.HasPrefix(f.Path, "metadata.")
+		})
 }
 
 // do carries out one step. It fails for an operation that it does not know.

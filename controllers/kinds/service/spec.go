@@ -58,6 +58,9 @@ func changed(s plan.Step, owner string, ix names, id ids) (*swarm.ServiceSpec, e
 	if err := overlay(spec, &w.Spec, paths, ix, id); err != nil {
 		return nil, fmt.Errorf("overlaying the live spec: %w", err)
 	}
+	if paths.Any("spec.ports") {
+		asGiven(spec, &raw(s.Change.Have.Value.(*kinds.Live)).Endpoint)
+	}
 	spec.Labels = kinds.OverlayLabels("metadata.labels", spec.Labels, w.Metadata.Labels, s.Fields, owner, diff.NewApplied(s.Change.Want.Leaves).String())
 	if paths.Has("spec.image") {
 		setImage(spec, &w.Spec)
