@@ -59,6 +59,23 @@ func (a Applied) Again(leaves []Leaf) Applied {
 	return next
 }
 
+// Keeping returns what to remember if the leaves at these paths were not applied: of them it is what was remembered before.
+func (a Applied) Keeping(was Applied, paths []string) Applied {
+	var next Applied
+	for _, l := range a.leaves {
+		if !slices.ContainsFunc(paths, func(p string) bool { return short(p) == l.path }) {
+			next.leaves = append(next.leaves, l)
+		}
+	}
+	for _, p := range paths {
+		if i, ok := was.find(p); ok {
+			next.leaves = append(next.leaves, was.leaves[i])
+		}
+	}
+	next.sort()
+	return next
+}
+
 // sort sorts the leaves. If two paths have the same digest, the last one counts.
 func (a *Applied) sort() {
 	slices.SortStableFunc(a.leaves, byPath)

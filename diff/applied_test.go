@@ -189,3 +189,16 @@ func TestLeavesThatWereAppliedAgain(t *testing.T) {
 		t.Error("it has changed")
 	}
 }
+
+// Leaves that were not written are remembered as they were before: stated with another text, or not at all.
+func TestLeavesThatWereLeftOut(t *testing.T) {
+	leaf := func(path, text string) Leaf { return Leaf{Path: path, Text: text, Stated: true} }
+	was := NewApplied([]Leaf{leaf("a", "1"), leaf("b", "1"), leaf("c", "1")})
+	got := NewApplied([]Leaf{leaf("a", "2"), leaf("b", "2"), leaf("d", "2")}).Keeping(was, []string{"b", "c", "d", "e"})
+	if want := NewApplied([]Leaf{leaf("a", "2"), leaf("b", "1"), leaf("c", "1")}); !got.Equal(want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if again := ParseApplied(NewApplied(nil).Keeping(Applied{}, []string{"a"}).String()); again.Zero() {
+		t.Error("nothing is remembered of a write")
+	}
+}

@@ -37,15 +37,12 @@ func (p *Plan) contended(f Facts) {
 			continue
 		}
 		p.Refused = append(p.Refused, r)
-		if s.Fields = fields; len(fields) == 0 {
+		if len(fields) == 0 {
 			p.Steps = slices.Delete(p.Steps, i, i+1)
 			i--
 			continue
 		}
-		s.Effect, s.Cause = diff.NoEffect, cause(s.Change, s.Fields)
-		for _, fl := range s.Fields {
-			s.Effect = max(s.Effect, fl.Effect)
-		}
+		s.take(fields)
 	}
 }
 

@@ -92,6 +92,8 @@ type Refusal struct {
 	Why      string
 	Hazard   Hazard
 	Fields   []diff.Field
+	// Rest are the fields of the step that are written all the same. It is empty if the whole step is refused.
+	Rest []diff.Field
 	// Quiet is true if the refusal is only reported: nothing waits for it, and diff's exit code does not count it.
 	Quiet bool
 	// Until is when the refusal ends by itself. It is zero if the refusal does not, or if the time is not known.
@@ -220,7 +222,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 		rounds = append(rounds, []Guard{g})
 	}
 	// A refusal can change the answer of another guard: two guards that are each right can let a wrong plan pass.
-	// Every return to the first round follows the removal of a step, so the loop ends.
+	// Every return to the first round follows the removal of a step or of some of its fields, so the loop ends.
 	settle := func() {
 		for i := 0; i < len(rounds); {
 			if i == 1 { // before other steps are made to wait for a step that a person holds
@@ -394,6 +396,11 @@ func (p *Plan) Refuse(r Refusal) bool {
 	if p.Steps[i].removal() {
 		r.of.users = p.Steps[i].Change.Have.Meta.UsedBy
 	}
+	if len(r.Rest) > 0 {
+		p.Steps[i].take(r.Rest)
+		p.Refused = append(p.Refused, r)
+		return true
+	}
 	old := p.Steps[i].oldVersion()
 	p.Steps = slices.Delete(p.Steps, i, i+1)
 	if r.is(kept) {
@@ -404,6 +411,19 @@ func (p *Plan) Refuse(r Refusal) bool {
 	}
 	p.Refused = append(p.Refused, r)
 	return true
+}
+
+// take leaves a step only these fields.
+func (s *Step) take(fields []diff.Field) {
+	s.Fields, s.Effect, s.Cause = fields, diff.NoEffect, cause(s.Change, fields)
+	for _, fl := range fields {
+		s.Effect = max(s.Effect, fl.Effect)
+	}
+}
+
+// partly reports whether a step on an object leaves out what is refused of it.
+func (p *Plan) partly(key v1.Key, instance string) bool {
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Key == key && r.Instance == instance && len(r.Rest) > 0 })
 }
 
 // compare orders refusals by what they are about, and then by who refuses.

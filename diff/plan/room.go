@@ -160,7 +160,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		switch {
 		case c.Former:
 			out = append(out, plan.formerly(*s, c, f, p)...)
-		case giver == nil:
+		case giver == nil, giver.Op == diff.Update && plan.partly(c.Holder, c.HolderInstance): // what would free it may be left out
 			out = append(out, plan.freed(*s, c, p)...)
 		case giver.MakesRoom():
 			// the giver goes first
@@ -239,7 +239,7 @@ func (p *Plan) freed(s Step, c Claim, policy Policy) []Refusal {
 // refusedRoom refuses a step that needs what no step of the plan gives up, and says why none does.
 func (p *Plan) refusedRoom(s Step, c Claim, w freeing) Refusal {
 	for _, r := range p.Refused {
-		if r.Key != c.Holder || r.Instance != c.HolderInstance || c.Stays {
+		if r.Key != c.Holder || r.Instance != c.HolderInstance || c.Stays || len(r.Rest) == 0 && p.step(c.Holder, c.HolderInstance) != nil {
 			continue
 		}
 		if r.leaves() && r.Class == Later && w.stays {

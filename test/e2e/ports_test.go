@@ -2,12 +2,13 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 )
 
 // SwarmKit keeps the number of a port that stays, takes no notice of a spec without it, and would replace all tasks at
-// each later write. So the change is held, until the port was out of git for one commit.
+// each later write. So the ports are held, and nothing else, until the port was out of git for one commit.
 func TestADroppedNumberIsHeld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
@@ -42,6 +43,40 @@ func TestADroppedNumberIsHeld(t *testing.T) {
 		t.Errorf("something was written: versions %v, then %v", before, after)
 	}
 
+	t.Log("the rest of a commit is written, and replaces no task")
+	labelled := func(files map[string]string, note string) map[string]string {
+		out := map[string]string{}
+		for file, text := range files {
+			for _, name := range names {
+				text = strings.Replace(text, name+"}", name+", labels: {note: "+note+"}}", 1)
+			}
+			out[file] = text
+		}
+		return out
+	}
+	running := func() map[string]bool {
+		ids := map[string]bool{}
+		for _, name := range names {
+			for _, task := range w.tasks(name) {
+				ids[task.ID] = true
+			}
+		}
+		return ids
+	}
+	tasks := running()
+	r.commit("numbers go, and a label comes", labelled(without, "held"))
+	apply(1).says(t, held...)
+	for _, name := range names {
+		s := w.service(name)
+		if got, want := fmt.Sprint(s.Endpoint.Spec.Ports), fmt.Sprint(s.Spec.EndpointSpec.Ports); got != want || s.Spec.Labels["note"] != "held" {
+			t.Errorf("%s has labels %v, its endpoint is of %s, and its spec has %s", name, s.Spec.Labels, got, want)
+		}
+	}
+	if after := running(); !maps.Equal(after, tasks) {
+		t.Errorf("tasks were replaced: %v, then %v", tasks, after)
+	}
+	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, held...)
+
 	t.Log("the ports go for one commit, and come back")
 	r.commit("ports go", ports("", "", ""))
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "spec.ports[80/tcp].published  8181 → (none)")
@@ -49,7 +84,7 @@ func TestADroppedNumberIsHeld(t *testing.T) {
 	r.commit("ports come back", without)
 	apply(0)
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir).says(t, "in sync")
-	ids := map[string]bool{}
+	ids := running()
 	for _, name := range names {
 		s := w.service(name)
 		if got, want := fmt.Sprint(s.Endpoint.Spec.Ports), fmt.Sprint(s.Spec.EndpointSpec.Ports); got != want {
@@ -60,17 +95,11 @@ func TestADroppedNumberIsHeld(t *testing.T) {
 				t.Errorf("%s still has port %d", name, p.PublishedPort)
 			}
 		}
-		for _, task := range w.tasks(name) {
-			ids[task.ID] = true
-		}
 	}
 
 	t.Log("a later change of a label replaces no task: what is new is the fourth one of each service")
-	later := map[string]string{}
-	for file, text := range without {
-		for _, name := range names {
-			text = strings.Replace(text, name+"}", name+", labels: {note: x}}", 1)
-		}
+	later := labelled(without, "x")
+	for file, text := range later {
 		later[file] = strings.Replace(text, "replicas: 3", "replicas: 4", 1)
 	}
 	r.commit("labels", later)

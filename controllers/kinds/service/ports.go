@@ -31,8 +31,9 @@ type allocation struct {
 // states no number the number that the port had, even if a manifest had stated that. If all ports agree with what was
 // given before, it does not look at the service: the endpoint keeps the old spec, tasks with ports of their nodes find
 // no place, and each later write, even of a label, replaces all tasks (isPortsAllocatedOnInit and reconcilePortConfigs
-// in manager/allocator/portallocator.go, IsTaskDirty in manager/orchestrator/task.go). The whole step is held: another
-// change of the service would be such a later write. A job that jobs leaves as it is needs no other refusal.
+// in manager/allocator/portallocator.go, IsTaskDirty in manager/orchestrator/task.go). The rest of the step is written,
+// with the ports left as they are in the live spec, unless they differ from what was given already: that write would
+// replace tasks which the rest alone would not. A job that jobs leaves as it is needs no other refusal.
 func stuck(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 	if s.Key.Kind != v1.KindService || s.Op != diff.Update || staysJob(s) {
 		return nil
@@ -57,7 +58,41 @@ func stuck(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 	if why == "" {
 		return nil
 	}
-	return []plan.Refusal{s.Refusal(plan.Never, "%s", why)}
+	r := s.Refusal(plan.Never, "%s", why)
+	if rest := others(s.Fields); slices.Equal(given.spec, is) || restart(rest) {
+		r.Fields, r.Rest = slices.DeleteFunc(slices.Clone(s.Fields), func(f diff.Field) bool { return !ofEndpoint(f.Path) }), rest
+	}
+	return []plan.Refusal{r}
+}
+
+// ofEndpoint reports whether a field is one of the ports, or of the endpoint's mode, which not all ports go with.
+func ofEndpoint(path string) bool {
+	return strings.HasPrefix(path, "spec.ports[") || path == "spec.endpointMode"
+}
+
+// others returns the fields that are not of the endpoint.
+func others(fields []diff.Field) []diff.Field {
+	return slices.DeleteFunc(slices.Clone(fields), func(f diff.Field) bool { return ofEndpoint(f.Path) })
+}
+
+func restart(fields []diff.Field) bool {
+	return slices.ContainsFunc(fields, func(f diff.Field) bool { return f.Effect >= diff.RestartsTasks })
+}
+
+// leftPorts returns the paths of the ports and of the endpoint's mode if a step leaves out what git changes of them.
+func leftPorts(s plan.Step) []string {
+	written := diff.NewPaths(s.Fields)
+	if !slices.ContainsFunc(s.Change.Counted(), func(f diff.Field) bool { return f.Git && ofEndpoint(f.Path) && !written.Has(f.Path) }) {
+		return nil
+	}
+	var out []string
+	for _, l := range slices.Concat(s.Change.Have.Leaves, s.Change.Want.Leaves) {
+		if ofEndpoint(l.Path) {
+			out = append(out, l.Path)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // asGiven puts the ports of a spec in the order of those that the endpoint was made for, if they are the same ports.

@@ -163,3 +163,58 @@ func TestPortsComeBackInTheOrderOfTheEndpoint(t *testing.T) {
 		}
 	}
 }
+
+// The rest of a step is written if a write leaves the tasks that it would leave without the ports.
+func TestOnlyThePortsOfAStepAreHeld(t *testing.T) {
+	port, mode := diff.Field{Path: "spec.ports[80/tcp].published", Git: true, Effect: diff.RestartsTasks}, diff.Field{Path: "spec.endpointMode", Git: true, Effect: diff.RestartsTasks}
+	image, label := diff.Field{Path: "spec.image", Git: true, Effect: diff.RestartsTasks}, diff.Field{Path: "metadata.labels.a", Git: true, Effect: diff.InPlace}
+	for _, row := range []struct {
+		name, spec, now string
+		fields, rest    []diff.Field
+	}{
+		{"only the port", "8181:80", "8181:80", []diff.Field{port}, nil},
+		{"an image", "8181:80", "8181:80", []diff.Field{image, port}, []diff.Field{image}},
+		{"a label", "8181:80", "8181:80", []diff.Field{label, port}, []diff.Field{label}},
+		{"the mode of the endpoint", "8181:80", "8181:80", []diff.Field{label, mode, port}, []diff.Field{label}},
+		{"a label, and each write replaces all tasks", "8181:80", "8282:80", []diff.Field{label, port}, nil},
+		{"an image, and each write replaces all tasks", "8181:80", "8282:80", []diff.Field{label, image, port}, []diff.Field{label, image}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			live, manifest := plain(), plainly()
+			live.EndpointSpec = &swarm.EndpointSpec{Mode: "vip", Ports: livePorts(row.now)}
+			manifest.Spec.Ports = []v1.Port{{Target: 80, Protocol: "tcp", Mode: "ingress"}}
+			have, want := haveOf(live), wantOf(manifest)
+			endpoint := &have.Value.(*kinds.Live).Raw.(*swarm.Service).Endpoint
+			endpoint.Spec.Ports, endpoint.Ports = livePorts(row.spec), livePorts(row.spec)
+			got := stuck(plan.Step{Op: diff.Update, Key: want.Key, Fields: row.fields, Change: diff.Change{Op: diff.Update, Key: want.Key, Have: have, Want: want}}, plan.Facts{}, plan.Policy{})
+			if len(got) != 1 || !slices.Equal(got[0].Rest, row.rest) || len(row.rest) > 0 && len(got[0].Fields)+len(got[0].Rest) != len(row.fields) {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// What git says of ports that a write leaves out is not remembered as applied: the difference stays git's.
+func TestAPortThatWasLeftOutStaysGitsChange(t *testing.T) {
+	before, after := plainly(), plainly()
+	before.Spec.Ports = []v1.Port{{Target: 80, Published: 8181, Protocol: "tcp", Mode: "ingress"}}
+	after.Spec.Ports, after.Spec.User = []v1.Port{{Target: 80, Protocol: "tcp", Mode: "ingress"}}, "1"
+	live := plain()
+	live.EndpointSpec = &swarm.EndpointSpec{Mode: "vip", Ports: livePorts("8181:80")}
+	live.Labels = map[string]string{v1.LabelOwner: "infra", v1.LabelApplied: diff.NewApplied(wantOf(before).Leaves).String()}
+	have, want := haveOf(live), wantOf(after)
+	have.Meta.Applied = diff.NewApplied(wantOf(before).Leaves)
+	port := func(f diff.Field) bool { return ofEndpoint(f.Path) }
+	all := diff.DifferingFields(have, want, rules)
+	s := plan.Step{Op: diff.Update, Key: want.Key, Fields: slices.DeleteFunc(slices.Clone(all), port), Change: diff.Change{Op: diff.Update, Key: want.Key, Have: have, Want: want, Fields: all}}
+	spec, err := changed(s, "infra", directory{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := haveOf(spec)
+	now.Meta.Applied = diff.ParseApplied(spec.Labels[v1.LabelApplied])
+	left := diff.DifferingFields(now, want, rules)
+	if len(left) != 1 || !port(left[0]) || !left[0].Git || left[0].Hand || !slices.Equal(spec.EndpointSpec.Ports, live.EndpointSpec.Ports) {
+		t.Errorf("got %+v, and ports %v", left, spec.EndpointSpec.Ports)
+	}
+}

@@ -61,7 +61,11 @@ func changed(s plan.Step, owner string, ix names, id ids) (*swarm.ServiceSpec, e
 	if paths.Any("spec.ports") {
 		asGiven(spec, &raw(s.Change.Have.Value.(*kinds.Live)).Endpoint)
 	}
-	spec.Labels = kinds.OverlayLabels("metadata.labels", spec.Labels, w.Metadata.Labels, s.Fields, owner, diff.NewApplied(s.Change.Want.Leaves).String())
+	applied := diff.NewApplied(s.Change.Want.Leaves)
+	if left := leftPorts(s); len(left) > 0 { // what git says of them is still to be written
+		applied = applied.Keeping(s.Change.Have.Meta.Applied, left)
+	}
+	spec.Labels = kinds.OverlayLabels("metadata.labels", spec.Labels, w.Metadata.Labels, s.Fields, owner, applied.String())
 	if paths.Has("spec.image") {
 		setImage(spec, &w.Spec)
 	}
