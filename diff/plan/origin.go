@@ -43,6 +43,8 @@ type refused struct {
 	users []v1.Key
 	// first are removals that somebody agreed to, and that go first, so that others make room for the step.
 	first []Target
+	// rest are the fields of the step that are written all the same. It is empty if the whole step is refused.
+	rest []diff.Field
 }
 
 // stays reports whether a manifest or the operator asks for the step's object.

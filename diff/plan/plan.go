@@ -92,8 +92,6 @@ type Refusal struct {
 	Why      string
 	Hazard   Hazard
 	Fields   []diff.Field
-	// Rest are the fields of the step that are written all the same. It is empty if the whole step is refused.
-	Rest []diff.Field
 	// Quiet is true if the refusal is only reported: nothing waits for it, and diff's exit code does not count it.
 	Quiet bool
 	// Until is when the refusal ends by itself. It is zero if the refusal does not, or if the time is not known.
@@ -396,8 +394,8 @@ func (p *Plan) Refuse(r Refusal) bool {
 	if p.Steps[i].removal() {
 		r.of.users = p.Steps[i].Change.Have.Meta.UsedBy
 	}
-	if len(r.Rest) > 0 {
-		p.Steps[i].take(r.Rest)
+	if len(r.of.rest) > 0 {
+		p.Steps[i].take(r.of.rest)
 		p.Refused = append(p.Refused, r)
 		return true
 	}
@@ -413,6 +411,16 @@ func (p *Plan) Refuse(r Refusal) bool {
 	return true
 }
 
+// Beside returns the refusal of some fields of a step beside the rest, which is written. It is the refusal of the whole step
+// if there is no rest.
+func (r Refusal) Beside(rest []diff.Field) Refusal {
+	r.of.rest = rest
+	return r
+}
+
+// Rest returns the fields of the step that are written all the same.
+func (r Refusal) Rest() []diff.Field { return r.of.rest }
+
 // take leaves a step only these fields.
 func (s *Step) take(fields []diff.Field) {
 	s.Fields, s.Effect, s.Cause = fields, diff.NoEffect, cause(s.Change, fields)
@@ -423,7 +431,7 @@ func (s *Step) take(fields []diff.Field) {
 
 // partly reports whether a step on an object leaves out what is refused of it.
 func (p *Plan) partly(key v1.Key, instance string) bool {
-	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Key == key && r.Instance == instance && len(r.Rest) > 0 })
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Key == key && r.Instance == instance && len(r.of.rest) > 0 })
 }
 
 // compare orders refusals by what they are about, and then by who refuses.

@@ -239,7 +239,7 @@ func (p *Plan) freed(s Step, c Claim, policy Policy) []Refusal {
 // refusedRoom refuses a step that needs what no step of the plan gives up, and says why none does.
 func (p *Plan) refusedRoom(s Step, c Claim, w freeing) Refusal {
 	for _, r := range p.Refused {
-		if r.Key != c.Holder || r.Instance != c.HolderInstance || c.Stays || len(r.Rest) == 0 && p.step(c.Holder, c.HolderInstance) != nil {
+		if r.Key != c.Holder || r.Instance != c.HolderInstance || c.Stays || len(r.of.rest) == 0 && p.step(c.Holder, c.HolderInstance) != nil {
 			continue
 		}
 		if r.leaves() && r.Class == Later && w.stays {

@@ -60,7 +60,8 @@ func stuck(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 	}
 	r := s.Refusal(plan.Never, "%s", why)
 	if rest := others(s.Fields); slices.Equal(given.spec, is) || restart(rest) {
-		r.Fields, r.Rest = slices.DeleteFunc(slices.Clone(s.Fields), func(f diff.Field) bool { return !ofEndpoint(f.Path) }), rest
+		r = r.Beside(rest)
+		r.Fields = slices.DeleteFunc(slices.Clone(s.Fields), func(f diff.Field) bool { return !ofEndpoint(f.Path) })
 	}
 	return []plan.Refusal{r}
 }

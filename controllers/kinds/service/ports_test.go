@@ -187,7 +187,7 @@ func TestOnlyThePortsOfAStepAreHeld(t *testing.T) {
 			endpoint := &have.Value.(*kinds.Live).Raw.(*swarm.Service).Endpoint
 			endpoint.Spec.Ports, endpoint.Ports = livePorts(row.spec), livePorts(row.spec)
 			got := stuck(plan.Step{Op: diff.Update, Key: want.Key, Fields: row.fields, Change: diff.Change{Op: diff.Update, Key: want.Key, Have: have, Want: want}}, plan.Facts{}, plan.Policy{})
-			if len(got) != 1 || !slices.Equal(got[0].Rest, row.rest) || len(row.rest) > 0 && len(got[0].Fields)+len(got[0].Rest) != len(row.fields) {
+			if len(got) != 1 || !slices.Equal(got[0].Rest(), row.rest) || len(row.rest) > 0 && len(got[0].Fields)+len(got[0].Rest()) != len(row.fields) {
 				t.Errorf("got %+v", got)
 			}
 		})
