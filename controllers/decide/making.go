@@ -77,6 +77,9 @@ func (d *Decider) recognise(run *Decision, before wantsBefore) {
 		if !run.unrecognised(h) {
 			continue
 		}
+		if h.Meta.Unusable { // the engine does not tell all of it yet
+			continue
+		}
 		w, _ := before(h.Key)
 		if w != nil && !d.madeAs(h, w) {
 			run.strange[h.Key] = true

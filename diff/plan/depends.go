@@ -8,12 +8,14 @@ import (
 // dependencies orders what changes together: a step waits until the services that it depends on are done and ready.
 // If the refusal of a dependency holds others, the step is held with it.
 func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
-	d := dependedOn{facts: f, changing: map[v1.Key]bool{}, missing: map[v1.Key]Refusal{}}
+	d := dependedOn{facts: f, changing: map[v1.Key]bool{}, missing: map[v1.Key]Refusal{}, remade: map[v1.Key]bool{}, refused: map[v1.Key]Refusal{}}
 	for _, s := range plan.Steps {
 		own := s.Key == f.Self && s.Op == diff.Update // it comes last, so nothing waits for it
 		d.changing[s.Key] = d.changing[s.Key] || (s.Op != diff.Remove && v1.RunsTasks(s.Key.Kind) && !own)
+		d.remade[s.Key] = d.remade[s.Key] || s.Op == diff.Create || s.Op == diff.Replace
 	}
 	for _, r := range plan.Refused {
+		d.refused[r.Key] = r
 		if r.holdsOthers(f) {
 			d.missing[r.Key] = r
 		}
@@ -40,6 +42,9 @@ type dependedOn struct {
 	changing map[v1.Key]bool
 	// missing are the refusals that hold what depends on their objects.
 	missing map[v1.Key]Refusal
+	// remade are the objects that the plan makes, or makes again. refused has the last refusal about each object.
+	remade  map[v1.Key]bool
+	refused map[v1.Key]Refusal
 }
 
 // used returns refusals for objects that the step needs to exist and that are not made.
@@ -47,6 +52,12 @@ func (d dependedOn) used(s Step) (held []Refusal) {
 	for _, k := range s.Change.Want.Uses {
 		if r, gone := d.missing[k]; gone && (r.Op == diff.Create || r.is(occupied)) {
 			held = append(held, s.Refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
+		} else if why := d.facts.Broken[k]; why != "" && !d.remade[k] { // whoever refused to make it again
+			class := Never
+			if r, is := d.refused[k]; is {
+				why, class = why+"; it is not made again: "+r.Why, r.Class
+			}
+			held = append(held, s.Refusal(class, "it needs %s, which nothing can use: %s", k, why))
 		}
 	}
 	return held
