@@ -21,7 +21,7 @@ var sockets = []string{
 }
 
 // homes are how directories of users end that Docker Desktop and engines of users keep the socket in.
-var homes = []string{"/.docker", "/.docker/run", "/.docker/desktop"}
+var homes = []string{"/.docker/run", "/.docker/desktop"}
 
 // socketNames are names of such sockets, wherever they are.
 var socketNames = []string{

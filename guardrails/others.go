@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -152,8 +153,14 @@ func (c *checking) authorities(allowed []string, ca *v1.CA) {
 	if ca.Signing != "" {
 		c.oneOf(rule, "spec.ca.signing", allowed, ca.Signing)
 	}
+	var hosts []string // https://ca.example.com/* also matches that host without a path
+	for _, pattern := range allowed {
+		if host, is := strings.CutSuffix(pattern, "/*"); is {
+			hosts = append(hosts, host)
+		}
+	}
 	for i, external := range ca.ExternalCAs {
-		if allowed != nil && !matchesEngine(allowed, external.URL) {
+		if allowed != nil && !slices.Contains(allowed, "*") && !matchesEngine(allowed, external.URL) && !matchesEngine(hosts, external.URL) {
 			c.add(rule, at("spec.ca.externalCAs", i, "url"), "%q is not allowed; allowed: %s", external.URL, list(allowed))
 		}
 	}

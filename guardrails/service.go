@@ -114,7 +114,7 @@ func (c *checking) container(s *v1.ServiceSpec) {
 // checksHealth reports whether a health check runs a command. Without one the image's own may count, or none, and an empty
 // command of the shell always succeeds.
 func checksHealth(h *v1.Healthcheck) bool {
-	return h != nil && !h.Disable && len(h.Test) > 1 && h.Test[0] != "NONE" && strings.TrimSpace(h.Test[1]) != ""
+	return h != nil && !h.Disable && len(h.Test) > 1 && (h.Test[0] == "CMD" || h.Test[0] == "CMD-SHELL") && strings.TrimSpace(h.Test[1]) != ""
 }
 
 func (c *checking) confined(p *v1.Privileges) {
@@ -239,6 +239,8 @@ func (c *checking) credentials(s *v1.CredentialSpec) {
 		text := of.field + "://" + of.name
 		switch {
 		case of.name == "":
+		case of.field == "file" && allowed != nil && climbs(of.name):
+			c.add(rule, at+of.field, "%q has a part that is empty, . or .., so it may name another file than it seems to", text)
 		case allowed == nil && c.ownAccounts():
 			c.add(rule, at+of.field, "%q is not allowed: it is an account that the node has; state the ones that may be used in %s", text, rule)
 		default:
@@ -247,11 +249,17 @@ func (c *checking) credentials(s *v1.CredentialSpec) {
 	}
 }
 
+// climbs reports whether a file's name has parts that lead elsewhere. Engines on Windows read both kinds of separators.
+func climbs(name string) bool {
+	parts := strings.Split(strings.ReplaceAll(name, `\`, "/"), "/")
+	return slices.ContainsFunc(parts, func(p string) bool { return p == "" || p == "." || p == ".." })
+}
+
 // ownAccounts reports whether services may only have accounts that the source states, unless the others are listed: a rule
 // says which configs of others they may use, or which files of nodes.
 func (c *checking) ownAccounts() bool {
 	e, m := c.rules.External, c.rules.Mounts
-	return e != nil && e.Configs != nil || m != nil && (m.Binds != nil || noBinds(m))
+	return e != nil && e.Configs != nil || m != nil && (m.Binds != nil && !slices.Contains(m.Binds, "/") || noBinds(m))
 }
 
 // anyVolume checks a group of cluster volumes, or a source with a template.

@@ -81,8 +81,9 @@ type MountRules struct {
 	ReadOnlyBinds bool `json:"readOnlyBinds,omitempty"`
 	// NoDockerSocket is true if nobody may mount the socket of an engine or of containerd, a directory that it is in, a
 	// named pipe, or what is below /proc, where links lead to any directory. It knows where Docker, containerd, k3s, Podman,
-	// CRI-O and BuildKit listen, for root and for users, and the names of their sockets anywhere. It looks at paths, and not
-	// at links that a service makes in a directory that it can write to: state binds as well.
+	// CRI-O and BuildKit listen, for root and for users, and the names of their sockets anywhere. It does not look at homes
+	// themselves. It looks at paths, and not at links that a service makes in a directory that it can write to: state binds
+	// as well.
 	NoDockerSocket bool `json:"noDockerSocket,omitempty"`
 	// Volumes are patterns of names of volumes. If a name has a template, a pattern must match whatever it becomes.
 	Volumes []string `json:"volumes,omitempty"`

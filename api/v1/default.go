@@ -25,23 +25,11 @@ func (s *Service) Canonical() {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), strings.Compare(cmp.Or(a.Protocol, "tcp"), cmp.Or(b.Protocol, "tcp")),
 			cmp.Compare(a.Published, b.Published), strings.Compare(cmp.Or(a.Mode, "ingress"), cmp.Or(b.Mode, "ingress")))
 	})
-	// The swarm takes two files of one path only if their texts differ, so the second one keeps the other form.
-	seen := map[string]bool{}
 	for i := range sp.Configs {
-		c := &sp.Configs[i]
-		key := c.ListKey()
-		if c.Target = configTarget(c.Target); c.Target != "" && seen["config "+key] {
-			c.Target = strings.TrimPrefix(key, "/")
-		}
-		seen["config "+key] = true
+		sp.Configs[i].Target = configTarget(sp.Configs[i].Target)
 	}
 	for i := range sp.Secrets {
-		c := &sp.Secrets[i]
-		key := c.ListKey()
-		if c.Target = secretTarget(c.Target); c.Target != "" && seen["secret "+key] {
-			c.Target = secretDir + key
-		}
-		seen["secret "+key] = true
+		sp.Secrets[i].Target = secretTarget(sp.Secrets[i].Target)
 	}
 	for i, h := range sp.ExtraHosts {
 		if host, address, ok := SplitHost(h); ok {

@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"strings"
@@ -17,7 +18,7 @@ var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 func (ps *problems) mounts(mounts []Mount) {
 	seen := map[string]bool{}
 	for i, m := range mounts {
-		at := index("spec.mounts", i)
+		at, key := index("spec.mounts", i), m.ListKey()
 		switch m.Type {
 		case "":
 			ps.add(at+".type", "is missing; one of %s", strings.Join(mountTypes, ", "))
@@ -29,12 +30,12 @@ func (ps *problems) mounts(mounts []Mount) {
 		switch {
 		case m.Target == "":
 			ps.add(at+".target", "is missing")
-		case seen[m.Target]: // two texts for one path are another matter: see [problems.again]
-			ps.add(at+".target", "%q is mounted twice", m.ListKey())
+		case seen[key]: // the engine makes no container with that
+			ps.add(at+".target", "%q is mounted twice", key)
 		case !path.IsAbs(m.Target) && !strings.Contains(m.Target, `:\`) && !strings.HasPrefix(m.Target, `\\`) && !strings.HasPrefix(m.Target, "{{"):
 			ps.add(at+".target", "%q is not an absolute path in the container", m.Target)
 		}
-		seen[m.Target] = true
+		seen[key] = true
 		ps.mountSource(at, m)
 		ps.mountOptions(at, m)
 	}
@@ -56,6 +57,14 @@ func (ps *problems) mountSource(at string, m Mount) {
 }
 
 func (ps *problems) mountOptions(at string, m Mount) {
+	for _, o := range []struct {
+		is   bool
+		name string
+	}{{m.Bind != nil, "bind"}, {m.Volume != nil, "volume"}, {m.Tmpfs != nil, "tmpfs"}} {
+		if o.is && m.Type != o.name { // the engine makes no container with that
+			ps.add(at+"."+o.name, "is for mounts of type %s; this one is %s", o.name, cmp.Or(m.Type, "of none"))
+		}
+	}
 	if b := m.Bind; b != nil {
 		ps.oneOf(at+".bind.propagation", b.Propagation, "rprivate", "private", "shared", "rshared", "slave", "rslave")
 		if b.Recursive == "writable" || b.Recursive == "readonly" {

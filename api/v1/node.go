@@ -177,9 +177,13 @@ func (e *EngineEndpoint) InClear() bool {
 // patterns of the paths that manifests may name. A path that is not in its shortest form is not allowed: it may lead to
 // another place than the pattern does.
 func (e *EngineEndpoint) MayUse(allowed []string) bool {
-	socket, is := strings.CutPrefix(e.Host, "unix://")
-	if !is {
+	scheme, socket, _ := strings.Cut(e.Host, "://")
+	switch scheme {
+	case "ssh", "tcp":
 		return true
+	case "unix":
+	default: // among them "" and " unix", which the docker CLI's reader takes for a socket
+		return false
 	}
 	return path.IsAbs(socket) && path.Clean(socket) == socket && slices.ContainsFunc(allowed, func(p string) bool { return MatchText(p, socket) })
 }

@@ -1,10 +1,6 @@
 package v1
 
-import (
-	"cmp"
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // odd reports what the swarm takes and runs, and what nobody writes on purpose. What runs is never refused, so that a
 // running swarm can be stated.
@@ -12,9 +8,6 @@ func (ps *problems) odd(s *ServiceSpec) {
 	ps.unnamed("spec.containerLabels", s.ContainerLabels)
 	ps.again(s)
 	ps.oddMounts(s.Mounts)
-	if h := s.Healthcheck; h != nil && len(h.Test) > 0 && !slices.Contains([]string{"CMD", "CMD-SHELL", "NONE"}, h.Test[0]) {
-		ps.add("spec.healthcheck.test", "a list has to start with CMD, CMD-SHELL or NONE; this one starts with %q, so the engine checks nothing", h.Test[0])
-	}
 	for _, name := range sortedKeys(s.Ulimits) {
 		if u := s.Ulimits[name]; u.Hard != -1 && (u.Soft == -1 || u.Soft > u.Hard) {
 			ps.add(PathKey("spec.ulimits", name), "the soft limit %d is more than the hard one, %d, and a container may fail to start with that", u.Soft, u.Hard)
@@ -43,34 +36,21 @@ func (ps *problems) unnamed(path string, labels map[string]string) {
 	}
 }
 
-// again reports what a container gets twice, and odd modes of files.
+// again reports networks that are stated twice, and odd modes of files.
 func (ps *problems) again(s *ServiceSpec) {
 	seen := map[string]bool{}
 	for i, n := range s.Networks {
-		key := "network " + n.Name
-		if seen[key] {
+		if seen[n.Name] {
 			ps.add(index("spec.networks", i)+".name", "%q is stated twice; once is enough", n.Name)
 		}
-		seen[key] = true
+		seen[n.Name] = true
 	}
 	for i, c := range s.Configs {
-		ps.twice(seen, "config "+c.ListKey(), index("spec.configs", i)+".target", c.ListKey())
 		ps.oddMode(index("spec.configs", i)+".mode", c.Mode)
 	}
 	for i, c := range s.Secrets {
-		ps.twice(seen, "secret "+c.ListKey(), index("spec.secrets", i)+".target", c.ListKey())
 		ps.oddMode(index("spec.secrets", i)+".mode", c.Mode)
 	}
-	for i, m := range s.Mounts {
-		ps.twice(seen, "mount "+m.ListKey(), index("spec.mounts", i)+".target", m.ListKey())
-	}
-}
-
-func (ps *problems) twice(seen map[string]bool, key, at, path string) {
-	if seen[key] {
-		ps.add(at, "the path %q is stated twice, in two forms; leave one of them out", path)
-	}
-	seen[key] = true
 }
 
 // oddMode reports bits that are no permissions, such as those of a regular file, which stat of Python tells.
@@ -89,14 +69,6 @@ func (ps *problems) oddMounts(mounts []Mount) {
 		if t := m.Tmpfs; t != nil {
 			ps.oddMode(at+".tmpfs.mode", t.Mode)
 		}
-		for _, o := range []struct {
-			is   bool
-			name string
-		}{{m.Bind != nil, "bind"}, {m.Volume != nil, "volume"}, {m.Tmpfs != nil, "tmpfs"}} {
-			if o.is && m.Type != o.name {
-				ps.add(at+"."+o.name, "is for mounts of type %s; this one is %s, and the engine ignores it there", o.name, cmp.Or(m.Type, "of none"))
-			}
-		}
 	}
 }
 
@@ -109,9 +81,9 @@ func (ps *problems) generic(list []GenericResource) {
 		case r.Kind == "":
 			at, why = at+".kind", "is empty, and no node has such a resource"
 		case seen[r.Kind]:
-			at, why = at+".kind", fmt.Sprintf("%q is stated twice", r.Kind)
-		case r.Value < 1:
-			at, why = at+".value", fmt.Sprintf("%d is less than 1, so it reserves nothing", r.Value)
+			at, why = at+".kind", fmt.Sprintf("%q is stated twice, and the scheduler looks at each alone, so a node may not have that much", r.Kind)
+		case r.Value == 0:
+			at, why = at+".value", "0 reserves nothing"
 		}
 		if seen[r.Kind] = true; why != "" {
 			ps.add(at, "%s", why)

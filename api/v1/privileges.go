@@ -134,14 +134,8 @@ func (s *ServiceSpec) canonicalMore() {
 	for i, address := range s.DNS {
 		s.DNS[i] = normalAddr(address)
 	}
-	paths := map[string]int{}
 	for i := range s.Mounts {
-		m := &s.Mounts[i]
-		m.canonical()
-		// The swarm takes two mounts of one path only if their texts differ.
-		at := m.Target
-		m.Target += strings.Repeat("/", paths[at])
-		paths[at]++
+		s.Mounts[i].canonical()
 	}
 }
 

@@ -230,21 +230,21 @@ func (ps *problems) attachments(sp *ServiceSpec) {
 	}
 	configs, secrets := map[string]bool{}, map[string]bool{}
 	for i, c := range sp.Configs {
-		ps.file(index("spec.configs", i), c.Source, cmp.Or(c.Target, c.ListKey()), c.ListKey(), configs)
+		ps.file(index("spec.configs", i), c.Source, c.ListKey(), configs)
 	}
 	for i, c := range sp.Secrets {
-		ps.file(index("spec.secrets", i), c.Source, cmp.Or(c.Target, c.ListKey()), c.ListKey(), secrets)
+		ps.file(index("spec.secrets", i), c.Source, c.ListKey(), secrets)
 	}
 }
 
-// file checks a config or secret. The swarm refuses two with the same text for a target. It takes two texts for one path,
-// which [problems.again] reports.
-func (ps *problems) file(at, source, target, path string, seen map[string]bool) {
+// file checks a config or secret. The swarm refuses two with the same text for a target. It takes two texts for one path, and
+// then one file hides the other.
+func (ps *problems) file(at, source, target string, seen map[string]bool) {
 	if source == "" {
 		ps.add(at+".source", "is missing")
 	}
 	if seen[target] {
-		ps.add(at+".target", "%q is stated twice", path)
+		ps.add(at+".target", "%q is stated twice", target)
 	}
 	seen[target] = true
 }
@@ -252,6 +252,9 @@ func (ps *problems) file(at, source, target, path string, seen map[string]bool) 
 func (ps *problems) healthcheck(h *Healthcheck) {
 	if h == nil {
 		return
+	}
+	if len(h.Test) > 0 && !slices.Contains([]string{"CMD", "CMD-SHELL", "NONE"}, h.Test[0]) { // the engine runs nothing, and waits for "healthy" for ever
+		ps.add("spec.healthcheck.test", "a list must start with CMD, CMD-SHELL or NONE, this one starts with %q", h.Test[0])
 	}
 	if h.Disable && len(h.Test) > 0 && h.Test[0] != "NONE" {
 		ps.add("spec.healthcheck.disable", "contradicts spec.healthcheck.test")
@@ -283,6 +286,11 @@ func (ps *problems) resources(r *Resources) {
 		}
 		if c.memory != 0 && c.memory < 4<<20 {
 			ps.add("spec.resources."+c.at+".memory", "%s is less than the engine's least, 4MiB", c.memory)
+		}
+	}
+	for i, g := range r.Reservations.GenericResources {
+		if d := g.DiscreteResourceSpec; d.Value < 0 { // the scheduler would add it to what the node has
+			ps.add(index("spec.resources.reservations.genericResources", i)+".discreteResourceSpec.value", "%d is negative", d.Value)
 		}
 	}
 	if r.Limits.Pids < -1 {

@@ -79,10 +79,15 @@ func TestProblemsOfServices(t *testing.T) {
 		{"a network without a name", func(s *v1.Service) { s.Spec.Networks = []v1.NetworkAttachment{{}} }, "spec.networks[0].name: is missing"},
 		{"a network twice", func(s *v1.Service) { s.Spec.Networks = []v1.NetworkAttachment{{Name: "a"}, {Name: "a"}} }, ""},
 		{"a config without a source", func(s *v1.Service) { s.Spec.Configs = []v1.ConfigMount{{Target: "/a"}} }, "spec.configs[0].source: is missing"},
-		{"two configs at one path", func(s *v1.Service) { s.Spec.Configs = []v1.ConfigMount{{Source: "a"}, {Source: "b", Target: "/a"}} }, `spec.configs[1].target: "/a" is stated twice`},
+		{"two configs at one path", func(s *v1.Service) { s.Spec.Configs = []v1.ConfigMount{{Source: "a"}, {Source: "b", Target: "a"}} }, `spec.configs[1].target: "/a" is stated twice`},
 		{"one config at two paths", func(s *v1.Service) { s.Spec.Configs = []v1.ConfigMount{{Source: "a"}, {Source: "a", Target: "/b"}} }, ""},
+		{"a health check without a form", func(s *v1.Service) { s.Spec.Healthcheck = &v1.Healthcheck{Test: v1.HealthTest{"curl"}} }, `spec.healthcheck.test: a list must start with CMD, CMD-SHELL or NONE, this one starts with "curl"`},
+		{"a health check of an empty word", func(s *v1.Service) { s.Spec.Healthcheck = &v1.Healthcheck{Test: v1.HealthTest{""}} }, `spec.healthcheck.test: a list must start with CMD, CMD-SHELL or NONE, this one starts with ""`},
+		{"less than nothing of a resource", func(s *v1.Service) {
+			s.Spec.Resources = &v1.Resources{Reservations: v1.Reservations{GenericResources: []v1.GenericResource{{DiscreteResourceSpec: v1.DiscreteResource{Kind: "gpu", Value: -1}}}}}
+		}, `spec.resources.reservations.genericResources[0].discreteResourceSpec.value: -1 is negative`},
 		{"two secrets at one path", func(s *v1.Service) {
-			s.Spec.Secrets = []v1.SecretMount{{Source: "a"}, {Source: "b", Target: "a"}}
+			s.Spec.Secrets = []v1.SecretMount{{Source: "a"}, {Source: "b", Target: "/run/secrets/a"}}
 		}, `spec.secrets[1].target: "a" is stated twice`},
 
 		{"mounts", func(s *v1.Service) {
@@ -121,7 +126,7 @@ func TestProblemsOfServices(t *testing.T) {
 		}, "spec.healthcheck.retries: 2147483648 is more than 2147483647"},
 		{"a mount without a target", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "volume"}} }, "spec.mounts[0].target: is missing"},
 		{"two mounts at one path", func(s *v1.Service) {
-			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "/a"}, {Type: "tmpfs", Target: "/a"}}
+			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "/a"}, {Type: "tmpfs", Target: "/a/"}}
 		}, `spec.mounts[1].target: "/a" is mounted twice`},
 		{"a bind mount of nothing", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "bind", Target: "/a"}} }, "spec.mounts[0].source: is missing: a bind mount needs a path of the node"},
 		{"a bind mount of a relative path", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "bind", Source: "./x", Target: "/a"}} }, `spec.mounts[0].source: "./x" is not an absolute path of the node`},
@@ -131,7 +136,7 @@ func TestProblemsOfServices(t *testing.T) {
 			"options of another type", func(s *v1.Service) {
 				s.Spec.Mounts = []v1.Mount{{Type: "npipe", Target: "/a", Bind: &v1.BindOptions{Propagation: "r"}, Volume: &v1.VolumeOption{}, Tmpfs: &v1.TmpfsOptions{}}}
 			},
-			"spec.mounts[0].bind.propagation: \"r\" is not one of rprivate, private, shared, rshared, slave, rslave",
+			"spec.mounts[0].bind: is for mounts of type bind; this one is npipe\nspec.mounts[0].volume: is for mounts of type volume; this one is npipe\nspec.mounts[0].tmpfs: is for mounts of type tmpfs; this one is npipe\nspec.mounts[0].bind.propagation: \"r\" is not one of rprivate, private, shared, rshared, slave, rslave",
 		},
 
 		{"health checks", func(s *v1.Service) {

@@ -214,6 +214,24 @@ func (s *socketPatterns) Set(text string) error {
 	return nil
 }
 
+// Append adds a pattern, as [pflag.SliceValue] asks.
+func (s *socketPatterns) Append(text string) error { return s.Set(text) }
+
+// Replace puts patterns in the place of those that there are.
+func (s *socketPatterns) Replace(texts []string) error {
+	var next socketPatterns
+	for _, t := range texts {
+		if err := next.Set(t); err != nil {
+			return err
+		}
+	}
+	*s = next
+	return nil
+}
+
+// GetSlice returns the patterns.
+func (s *socketPatterns) GetSlice() []string { return *s }
+
 func (s *socketPatterns) String() string { return strings.Join(*s, " ") }
 
 // Type is the name of the type in help.

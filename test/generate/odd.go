@@ -29,14 +29,8 @@ var Odds = []Odd{
 		p := there(&s.TaskTemplate.Placement)
 		p.Preferences = append(p.Preferences, swarm.PlacementPreference{Spread: &swarm.SpreadOver{}})
 	}},
-	{"options of another type of mount", func(s *swarm.ServiceSpec) {
-		mounted(s, mount.Mount{Type: mount.TypeVolume, Source: "odd", Target: "/odd", BindOptions: &mount.BindOptions{Propagation: mount.PropagationRSlave}})
-	}},
 	{"labels of a volume with odd names", func(s *swarm.ServiceSpec) {
 		mounted(s, mount.Mount{Type: mount.TypeVolume, Source: "odd", Target: "/odd-labels", VolumeOptions: &mount.VolumeOptions{Labels: map[string]string{"": "x", "a=b": "1"}}})
-	}},
-	{"two mounts of one path", func(s *swarm.ServiceSpec) {
-		mounted(s, mount.Mount{Type: mount.TypeVolume, Source: "one", Target: "/twice/"}, mount.Mount{Type: mount.TypeVolume, Source: "two", Target: "/twice"})
 	}},
 	{"a path of a template", func(s *swarm.ServiceSpec) {
 		mounted(s, mount.Mount{Type: mount.TypeVolume, Source: "odd", Target: "{{.Service.Name}}"})
@@ -52,39 +46,16 @@ var Odds = []Odd{
 		c := s.TaskTemplate.ContainerSpec
 		c.Ulimits = append(c.Ulimits, &apicontainer.Ulimit{Name: "odd", Soft: -1, Hard: 1024})
 	}},
-	{"a health check of an empty word", func(s *swarm.ServiceSpec) {
-		s.TaskTemplate.ContainerSpec.Healthcheck = &apicontainer.HealthConfig{Test: []string{""}}
-	}},
 	{"a resource twice", func(s *swarm.ServiceSpec) {
 		r := there(&there(&s.TaskTemplate.Resources).Reservations)
 		for range 2 {
 			r.GenericResources = append(r.GenericResources, swarm.GenericResource{DiscreteResourceSpec: &swarm.DiscreteGenericResource{Kind: "odd", Value: 1}})
 		}
 	}},
-	{"one config at a path twice", func(s *swarm.ServiceSpec) {
-		for _, r := range s.TaskTemplate.ContainerSpec.Configs {
-			if r.File != nil && len(r.File.Name) > 1 && r.File.Name[0] == '/' {
-				again, file := *r, *r.File
-				file.Name, again.File = file.Name[1:], &file
-				s.TaskTemplate.ContainerSpec.Configs = append(s.TaskTemplate.ContainerSpec.Configs, &again)
-				return
-			}
-		}
-	}},
 	{"a mode of a regular file", func(s *swarm.ServiceSpec) {
 		for _, r := range s.TaskTemplate.ContainerSpec.Configs {
 			if r.File != nil {
 				r.File.Mode = 0o100444
-			}
-		}
-	}},
-	{"one secret at a path twice", func(s *swarm.ServiceSpec) {
-		for _, r := range s.TaskTemplate.ContainerSpec.Secrets {
-			if r.File != nil && len(r.File.Name) > 0 && r.File.Name[0] != '/' {
-				again, file := *r, *r.File
-				file.Name, again.File = "/run/secrets/"+file.Name, &file
-				s.TaskTemplate.ContainerSpec.Secrets = append(s.TaskTemplate.ContainerSpec.Secrets, &again)
-				return
 			}
 		}
 	}},
