@@ -568,7 +568,7 @@ note Service/web: spec.environment.REDIS_ARGS: it looks like a secret, so it is 
 note Service/web: spec.healthcheck.test[1]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 note Service/web: spec.mounts[/share].source: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
 `},
-		{"a secret that is written in an odd form", func(f *fake) {
+		{"what validate refuses of a secret that is written", func(f *fake) {
 			f.service("web", func(s *swarm.ServiceSpec) {
 				s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"redis-cli -a hunter2 ping"}}
 				s.TaskTemplate.ContainerSpec.Hostname = "a b"
@@ -582,6 +582,7 @@ spec:
   hostname: a b
   replicas: 1
   healthcheck: {test: [redis-cli -a hunter2 ping]}
+note Service/web: spec.healthcheck.test: validate will refuse this, although it runs: holds a value that is not allowed in a manifest
 `},
 		{"subnets of the swarm's own pools that people chose", func(f *fake) {
 			f.cluster()
