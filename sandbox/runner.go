@@ -24,6 +24,7 @@ const (
 	firstReconnect = 100 * time.Millisecond
 	lastReconnect  = 30 * time.Second
 	stopTimeout    = 15 * time.Second
+	endTimeout     = 2 * time.Minute // only so that nothing waits for ever: a busy machine takes long to end a node without a leader
 )
 
 // startConfig says how a swarm node was started. The exported fields are on the machine's disk, so that an engine
@@ -299,7 +300,7 @@ func (r *runner) stop(farewell bool) error {
 	select {
 	case <-done:
 		return nil
-	case <-time.After(stopTimeout):
+	case <-time.After(endTimeout):
 		return errors.New("stopping the swarm node: it did not end in time")
 	}
 }

@@ -206,7 +206,7 @@ func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 			}
 		}
 		refused := versions.LessThan(api, "1.42")
-		if says := strings.Contains(out, "! + Volume/data  (api-version, never) spec.accessMode.type needs engine API 1.42, and this engine has "); says != refused {
+		if says := strings.Contains(out, "! + Volume/data  (api-version, never) spec.accessMode.type, spec.driver need engine API 1.42, and this engine has "); says != refused {
 			t.Errorf("API %s refuses a volume: %t, want %t:\n%s", api, says, refused, out)
 		}
 		if _, there := w.find("mounts"); there == refused {

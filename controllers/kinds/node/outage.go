@@ -267,6 +267,10 @@ func (s Swarm) outageTogether(pl plan.Plan, f plan.Facts, p plan.Policy) []plan.
 			refused = append(refused, step.Awaits(plan.Outage, p, "it %s; a roll-out of %s may stop the rest at the same time, and is waited for", text(out, "; it "), services(out))...)
 			continue
 		}
+		if out := cutShort(all, pl, f); len(out) > 0 && !agreed(step) {
+			refused = append(refused, step.Awaits(plan.Outage, p, "it %s; a roll-out of %s has just made that, would fail with it, and is waited for", text(out, "; it "), services(out))...)
+			continue
+		}
 		for _, l := range all {
 			by[l.service] = step.Key.String()
 			for _, t := range l.tasks {

@@ -143,6 +143,18 @@ func rolledAway(step plan.Step, all []loss, pl plan.Plan, f plan.Facts) []loss {
 	return out
 }
 
+// cutShort returns what a step on a node ends of services whose roll-out is under way and has made a task there that does not
+// run yet. The swarm counts such an end as a failure of the roll-out, and pauses it.
+func cutShort(all []loss, pl plan.Plan, f plan.Facts) []loss {
+	out, _ := split(all, func(l loss) bool {
+		key := v1.Key{Kind: v1.KindService, Name: l.service}
+		starts := slices.ContainsFunc(l.tasks, func(t Placed) bool { return t.Coming })
+		begins := slices.ContainsFunc(pl.Steps, func(s plan.Step) bool { return s.Key == key && s.RollsOut() }) // another one, which makes tasks of its own
+		return starts && !begins && l.tasks[0].comesFurther(f.Rollouts[key], f.Now)
+	})
+	return out
+}
+
 // saysHow reports whether a field changes how many tasks are stopped at once. What is known of that is then out of date.
 func saysHow(f diff.Field) bool {
 	return f.Path == "spec.replicas" || strings.HasPrefix(f.Path, "spec.updateConfig") || strings.HasPrefix(f.Path, "spec.rollbackConfig")
