@@ -140,7 +140,7 @@ var newer = []struct {
 }{
 	{"1.41", "spec.mode: global-job needs", []string{"mode: global-job", "placement: {constraints: [node.labels.no == node]}"}},
 	{"1.41", "spec.mode: replicated-job needs", []string{"mode: replicated-job", "replicas: 1", "placement: {constraints: [node.labels.no == node]}"}},
-	{"1.41", "spec.maxConcurrent needs", []string{"mode: replicated-job", "replicas: 1", "maxConcurrent: 1", "placement: {constraints: [node.labels.no == node]}"}},
+	{"1.41", "spec.maxConcurrent, spec.mode: replicated-job need", []string{"mode: replicated-job", "replicas: 1", "maxConcurrent: 1", "placement: {constraints: [node.labels.no == node]}"}},
 	{"1.41", "spec.resources.limits.pids needs", []string{"replicas: 0", "resources: {limits: {pids: 5}}"}},
 	{"1.41", "spec.capAdd needs", []string{"replicas: 0", "capAdd: [NET_RAW]"}},
 	{"1.41", "spec.capDrop needs", []string{"replicas: 0", "capDrop: [ALL]"}},
