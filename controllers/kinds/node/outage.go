@@ -233,7 +233,7 @@ func (s Swarm) outageAlone(step plan.Step, _ plan.Facts, p plan.Policy) []plan.R
 	if len(out) == 0 || p.Consents.Covers(plan.Outage, step.Key) {
 		return nil
 	}
-	why := "it " + text(out, "; it ") + besides(rest)
+	why := "it " + text(out) + besides(rest)
 	if !slices.ContainsFunc(out, func(l loss) bool { return l.coming == 0 }) {
 		return step.Awaits(plan.Outage, p, "%s; other tasks of %s are about to start, and are waited for", why, services(out))
 	}
@@ -260,15 +260,15 @@ func (s Swarm) outageTogether(pl plan.Plan, f plan.Facts, p plan.Policy) []plan.
 	for _, step := range slices.Concat(first, rest, own) {
 		all := s.Running.losses(step.Instance, step.Fields, gone)
 		if out, _ := outages(all); len(out) > 0 && !agreed(step) {
-			refused = append(refused, step.Refusal(plan.Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
+			refused = append(refused, step.Refusal(plan.Later, "with %s, which comes first, it %s", by[out[0].service], text(out)))
 			continue
 		}
 		if out := rolledAway(step, all, pl, f); len(out) > 0 && !agreed(step) {
-			refused = append(refused, step.Awaits(plan.Outage, p, "it %s; a roll-out of %s may stop the rest at the same time, and is waited for", text(out, "; it "), services(out))...)
+			refused = append(refused, step.Awaits(plan.Outage, p, "it %s; a roll-out of %s may stop the rest at the same time, and is waited for", text(out), services(out))...)
 			continue
 		}
 		if out := cutShort(all, pl, f); len(out) > 0 && !agreed(step) {
-			refused = append(refused, step.Awaits(plan.Outage, p, "it %s; a roll-out of %s has just made that, would fail with it, and is waited for", text(out, "; it "), services(out))...)
+			refused = append(refused, step.Awaits(plan.Outage, p, "it %s; a roll-out of %s has just made that, would fail with it, and is waited for", text(out), services(out))...)
 			continue
 		}
 		for _, l := range all {
@@ -308,12 +308,12 @@ func (s Swarm) costs(p *plan.Plan) {
 	}
 }
 
-func text(all []loss, between string) string {
+func text(all []loss) string {
 	var out []string
 	for _, l := range all {
 		out = append(out, l.String())
 	}
-	return strings.Join(out, between)
+	return strings.Join(out, "; it ")
 }
 
 func services(all []loss) string {
