@@ -173,16 +173,16 @@ func (e *EngineEndpoint) InClear() bool {
 	return scheme != "unix" && scheme != "ssh" && e.TLS == ""
 }
 
-// MayUse reports whether an operator may use the engine, as far as it is at a socket of the operator's own host. allowed are
-// patterns of the paths that manifests may name. A path that is not in its shortest form is not allowed: it may lead to
-// another place than the pattern does.
+// MayUse reports whether an operator may use the engine. It may if the engine is at ssh:// or tcp://. allowed are patterns of
+// the paths of the operator's own host that manifests may name with unix://. A path that is not in its shortest form is not
+// allowed: it may lead to another place than the pattern does. Neither is a host of any other form, because clients trim
+// white space and have a default for an empty one, so it may lead to a socket of the operator's host too.
 func (e *EngineEndpoint) MayUse(allowed []string) bool {
-	scheme, socket, _ := strings.Cut(e.Host, "://")
-	switch scheme {
-	case "ssh", "tcp":
+	scheme, socket, ok := strings.Cut(e.Host, "://")
+	switch {
+	case ok && (scheme == "ssh" || scheme == "tcp"):
 		return true
-	case "unix":
-	default: // among them "" and " unix", which the docker CLI's reader takes for a socket
+	case !ok || scheme != "unix":
 		return false
 	}
 	return path.IsAbs(socket) && path.Clean(socket) == socket && slices.ContainsFunc(allowed, func(p string) bool { return MatchText(p, socket) })

@@ -162,6 +162,25 @@ func TestProblemsOfHeadersOfClustersAndNodes(t *testing.T) {
 	}
 }
 
+// Only ssh:// and tcp:// lead away from the operator's host for certain.
+func TestWhichEnginesMayBeUsed(t *testing.T) {
+	allowed := []string{"/run/engines/*"}
+	for host, want := range map[string]bool{
+		"ssh://ops@10.0.0.7": true, "tcp://10.0.0.8:2376": true, "unix:///run/engines/a.sock": true,
+		"unix:///x": false, "unix:///run/engines/../x": false, "unix://run/engines/a.sock": false, "unix://": false,
+		" unix:///run/engines/a.sock": false, "\tunix:///run/engines/a.sock": false, "UNIX:///run/engines/a.sock": false, "unix:/run/engines/a.sock": false,
+		" unix:///x": false, "\tunix:///x": false, "UNIX:///x": false, "fd://x": false, "npipe:////./pipe/x": false, "http://10.0.0.8": false,
+		"": false, " ": false, "ssh": false, "tcp": false, "unix": false, " ssh://a": false, "SSH://a": false, "TCP://a:1": false, "/run/engines/a.sock": false,
+	} {
+		if got := (&v1.EngineEndpoint{Host: host}).MayUse(allowed); got != want {
+			t.Errorf("%q: %t", host, got)
+		}
+	}
+	if any := []string{"*"}; (&v1.EngineEndpoint{Host: " unix:///x"}).MayUse(any) || (&v1.EngineEndpoint{}).MayUse(any) {
+		t.Error("a pattern allows what is no endpoint")
+	}
+}
+
 func TestWhichEnginesAreInClear(t *testing.T) {
 	for host, want := range map[string]bool{
 		"unix:///run/docker.sock": false, "ssh://ops@10.0.0.7": false, "tcp://10.0.0.8:2375": true, "tcp://10.0.0.8:2376": true, "tcp://[fd00::1]": true, "TCP://10.0.0.8": true, "http://10.0.0.8": true, "": true,

@@ -103,6 +103,13 @@ func (ps *problems) template(at string, t *NodeTemplate) {
 	ps.atLeast(at+".removeDownAfter", t.RemoveDownAfter, minDown, "a restart takes longer")
 }
 
+// Problems returns what is wrong with the endpoint, at paths below spec.engine. It is what Validate says of it.
+func (e *EngineEndpoint) Problems() []Problem {
+	var ps problems
+	ps.engine(e)
+	return ps
+}
+
 // engine checks an endpoint. Its messages quote only the scheme of the host, because the rest may hold a password.
 func (ps *problems) engine(e *EngineEndpoint) {
 	if e == nil {

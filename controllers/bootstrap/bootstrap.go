@@ -55,6 +55,12 @@ func (e insecure) Error() string {
 	return fmt.Sprintf("%s has no TLS; state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines", string(e))
 }
 
+// wrong is the error of an engine that was not asked, because its manifest states no endpoint that validation accepts. What a
+// client makes of such a text is not what the manifest says: an empty one is the default socket.
+type wrong string
+
+func (e wrong) Error() string { return string(e) }
+
 // local is the error of an engine that was not asked, because it is at a socket of the operator's host that manifests may not
 // name. It is the same whether the socket exists or not.
 type local string
@@ -140,6 +146,10 @@ func look(ctx context.Context, nodes []*v1.Node, o Options) []sight {
 	seen := make([]sight, len(nodes))
 	var all sync.WaitGroup
 	for i, n := range nodes {
+		if problems := n.Spec.Engine.Problems(); len(problems) > 0 {
+			seen[i].err = wrong(problems[0].String())
+			continue
+		}
 		if n.Spec.Engine.InClear() && !o.Insecure {
 			seen[i].err = insecure(n.Spec.Engine.Host)
 			continue
@@ -179,8 +189,9 @@ func notBare(nodes []*v1.Node, seen []sight) string {
 	for i, s := range seen {
 		_, clear := errors.AsType[insecure](s.err)
 		_, here := errors.AsType[local](s.err)
+		_, unclear := errors.AsType[wrong](s.err)
 		switch key := "Node/" + nodes[i].Metadata.Name; {
-		case clear, here:
+		case clear, here, unclear:
 			why = append(why, fmt.Sprintf("the engine of %s was not asked, because %v", key, s.err))
 		case s.err != nil:
 			why = append(why, fmt.Sprintf("the engine of %s does not answer: %v", key, s.err))

@@ -56,6 +56,7 @@ func TestWhatKeepsASwarmFromBeingMade(t *testing.T) {
 		{"one has an error", []sight{bare("a"), in(swarm.LocalNodeStateError, "no certificate")}, "the engine of Node/b is in a swarm already (error no certificate)"},
 		{"one is locked", []sight{bare("a"), in(swarm.LocalNodeStateLocked, "")}, "the engine of Node/b is locked; docker swarm unlock opens it"},
 		{"one is a socket that may not be used", []sight{bare("a"), {err: local("unix:///run/docker.sock")}}, "the engine of Node/b was not asked, because unix:///run/docker.sock is a socket of the operator's host, which no manifest may use unless --engine-sockets allows it; state it there, or reach the engine by ssh:// or tcp://"},
+		{"one is no endpoint", []sight{bare("a"), {err: wrong("spec.engine.host: is missing")}}, "the engine of Node/b was not asked, because spec.engine.host: is missing"},
 		{"one may not be asked", []sight{bare("a"), {err: insecure("tcp://b:2375")}}, "the engine of Node/b was not asked, because tcp://b:2375 has no TLS; state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines"},
 		{"one has another name", []sight{bare("a"), bare("a")}, "the engine of Node/b calls itself a: a Node has the name that its engine has"},
 		{"nothing is known of its state", []sight{bare("a"), {about: engine.About{Name: "b"}}}, "the engine of Node/b is in a swarm already ()"},
@@ -147,6 +148,15 @@ func TestSocketsThatAreNotAllowedAreNotTouched(t *testing.T) {
 	there, gone := said(path), said(path+"x")
 	if there != gone || !strings.Contains(there, "was not asked, because unix://PATH is a socket of the operator's host") || asked.Load() != 0 {
 		t.Errorf("%d connections:\n%s\n%s", asked.Load(), there, gone)
+	}
+	// Validation refuses these, and a client trims white space, and takes the default socket for nothing.
+	t.Setenv("DOCKER_HOST", "unix://"+path)
+	for _, host := range []string{" unix://" + path, "\tunix://" + path, "", " ", "UNIX://" + path, "fd://" + path, "unix://", "tcp://", "ssh://" + path} {
+		nodes := []*v1.Node{node("a", v1.RoleManager, &v1.EngineEndpoint{Host: host})}
+		_, err := Manager(t.Context(), Options{Nodes: nodes, Init: true, Insecure: true, Sockets: []string{"*"}})
+		if err == nil || !strings.Contains(err.Error(), "was not asked, because spec.engine.host: ") || asked.Load() != 0 {
+			t.Errorf("%q: %d connections, and %v", host, asked.Load(), err)
+		}
 	}
 	if got := said(path, filepath.Dir(path)+"/*"); !strings.Contains(got, "does not answer") || asked.Load() == 0 {
 		t.Errorf("if it is allowed: %d connections, and %s", asked.Load(), got)

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"strings"
+
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -34,12 +36,14 @@ func socket(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
 	if e == nil || e.MayUse(p.Engines.Sockets) {
 		return nil
 	}
+	if !strings.HasPrefix(e.Host, "unix://") {
+		return []plan.Refusal{s.Refusal(plan.Never, "spec.engine.host is not of the form unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST")}
+	}
 	return []plan.Refusal{s.Refusal(plan.Never, "its engine is at %s, a socket of the operator's host, which no manifest may use unless --engine-sockets allows it: state it there, or reach the engine by ssh:// or tcp://", e.Host)}
 }
 
-// engineOf returns the engine that a step uses, because the node joins or leaves the swarm there, or is
-// recognised there. It returns nil if the
-// step uses none.
+// engineOf returns the engine that a step uses, because the node joins or leaves the swarm there, or is recognised there. It
+// returns nil if the step uses none.
 func engineOf(s plan.Step) *v1.EngineEndpoint {
 	if s.Key.Kind != v1.KindNode || !kinds.Joins(s) && !s.Leaves() && !s.Recognises() || s.Change.Want == nil {
 		return nil

@@ -112,6 +112,19 @@ func TestNoSocketOfTheOperatorsHostIsUsedUnlessItIsAllowed(t *testing.T) {
 	}
 }
 
+// What is no endpoint may become a socket of the operator's host: a client trims white space, and has a default for nothing.
+func TestNoEngineOfAnotherFormIsUsed(t *testing.T) {
+	key := v1.Key{Kind: v1.KindNode, Name: "a"}
+	for _, host := range []string{" unix:///x", "\tunix:///x", "", " ", "UNIX:///x", "fd://x", "http://10.0.0.4"} {
+		want := &diff.State{Key: key, Partial: true, Value: &v1.Node{Spec: v1.NodeSpec{Engine: &v1.EngineEndpoint{Host: host}}}}
+		s := plan.Step{Op: diff.Create, Key: key, Change: diff.Change{Op: diff.Create, Key: key, Want: want}}
+		got := socket(s, plan.Facts{}, plan.Policy{Engines: plan.Engines{Insecure: true, Sockets: []string{"*"}}})
+		if len(got) != 1 || got[0].Class != plan.Never || !strings.Contains(got[0].Why, "spec.engine.host is not of the form unix://PATH, ") {
+			t.Errorf("%q: %+v", host, got)
+		}
+	}
+}
+
 // Steps that use no engine of their own are not concerned, whatever the manifest states.
 func TestOnlyJoiningAndLeavingUseANodesEngine(t *testing.T) {
 	n := &v1.Node{Spec: v1.NodeSpec{Engine: &v1.EngineEndpoint{Host: "tcp://10.0.0.4:2375"}}}
