@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,14 +215,14 @@ func (s *socketPatterns) Set(text string) error {
 	return nil
 }
 
-// Append adds a pattern, as [pflag.SliceValue] asks.
+// Append is Set.
 func (s *socketPatterns) Append(text string) error { return s.Set(text) }
 
-// Replace puts patterns in the place of those that there are.
+// Replace puts patterns in place of those that there are. If one of them is refused, it changes nothing.
 func (s *socketPatterns) Replace(texts []string) error {
 	var next socketPatterns
-	for _, t := range texts {
-		if err := next.Set(t); err != nil {
+	for _, text := range texts {
+		if err := next.Set(text); err != nil {
 			return err
 		}
 	}
@@ -230,7 +231,7 @@ func (s *socketPatterns) Replace(texts []string) error {
 }
 
 // GetSlice returns the patterns.
-func (s *socketPatterns) GetSlice() []string { return *s }
+func (s *socketPatterns) GetSlice() []string { return slices.Clone(*s) }
 
 func (s *socketPatterns) String() string { return strings.Join(*s, " ") }
 
