@@ -146,6 +146,7 @@ func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	slices.SortFunc(set.Notices, v1.Problem.Compare)
 	r.problems = slices.Compact(r.problems)
 	if limit := r.most(); len(r.problems) > limit {
+		set.Cut = true
 		r.problems = append(r.problems[:limit], v1.Problem{Message: fmt.Sprintf("there are more than %d problems; the others are not listed", limit)})
 	}
 	return set, r.problems

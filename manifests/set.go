@@ -25,6 +25,8 @@ type Set struct {
 	// other objects is here under its own key, although no entry has that key. The Entries may then lack some of its
 	// objects. So callers must not conclude that an object was removed because no entry states it.
 	Held map[v1.Key]string
+	// Cut is true if there are more problems than Load lists. Held is by all of them.
+	Cut bool
 	// Notices name what is allowed but hardly meant. They are sorted like problems.
 	Notices []v1.Problem
 }

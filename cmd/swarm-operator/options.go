@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -280,16 +281,18 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	if stated {
 		return engine.Open(o)
 	}
-	nodes, cluster, problem := engines(ctx, source, root, loader)
-	if len(nodes) == 0 {
+	m := engines(ctx, source, root, loader)
+	switch {
+	case m.stated == 0:
 		return engine.Open(o)
+	case len(m.nodes) == 0:
+		return nil, fmt.Errorf("the manifests name engines, and none of them is asked, because of a problem with each: %s", m.problem)
+	case f.reads && !f.probe:
+		return nil, unprobed(m.nodes)
 	}
-	if f.reads && !f.probe {
-		return nil, unprobed(nodes)
-	}
-	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Named: may, Engine: o, Init: init && problem == "", Insecure: f.insecure, Sockets: f.sockets})
+	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: m.nodes, Cluster: m.cluster, Named: may, Engine: o, Init: init && m.problem == "", Insecure: f.insecure, Sockets: f.sockets})
 	if init && errors.Is(err, bootstrap.ErrNone) {
-		return nil, fmt.Errorf("%w, and the operator makes no swarm from manifests with a problem: %s", bootstrap.ErrNone, problem)
+		return nil, fmt.Errorf("%w, and the operator makes no swarm from manifests with a problem: %s", bootstrap.ErrNone, m.problem)
 	}
 	if err != nil {
 		return nil, err
@@ -314,32 +317,75 @@ func unprobed(nodes []*v1.Node) error {
 	return fmt.Errorf("only the manifests name engines, and nothing is sent to them unless you say so: name a manager with --host, DOCKER_HOST or a docker context, or give --probe-engines to look for one among them (%s)", text)
 }
 
-// engines returns the newest revision's nodes that state an engine, and its Cluster. problem is the first problem in
-// the manifests that they come from, or "". With a problem they still serve to find a manager, but no swarm is made
-// of them.
-func engines(ctx context.Context, source *git.Source, root string, loader *manifests.Loader) (nodes []*v1.Node, cluster *v1.Cluster, problem string) {
+// machines is what manifests say of engines.
+type machines struct {
+	// nodes state an engine that may be asked.
+	nodes []*v1.Node
+	// stated is how many nodes state an engine, those among them whose engine may not be asked too. If there is one, the
+	// default socket is not used.
+	stated  int
+	cluster *v1.Cluster
+	// problem is the first problem in the manifests, or "". With a problem the nodes still serve to find a manager, but no
+	// swarm is made of them.
+	problem string
+}
+
+// engines returns what the newest revision says of engines.
+func engines(ctx context.Context, source *git.Source, root string, loader *manifests.Loader) machines {
 	head, err := source.Head(ctx)
 	if err != nil {
-		return nil, nil, ""
+		return machines{}
 	}
-	set, problems := loader.Load(head.Tree, root)
+	return machinesOf(loader.Load(head.Tree, root))
+}
+
+// machinesOf returns what manifests say of engines. One wrong Node holds all nodes, and a manager among the others must
+// still be found. So only a Node whose own engine has a problem is left out.
+func machinesOf(set manifests.Set, problems []v1.Problem) (m machines) {
 	if refusing := v1.Refusing(problems); len(refusing) > 0 {
-		problem = refusing[0].String()
+		m.problem = refusing[0].String()
+	}
+	wrong := map[v1.Key]string{}
+	for _, p := range problems {
+		if wrong[p.Object] == "" && aboutEngine(p) {
+			wrong[p.Object] = p.String()
+		}
 	}
 	for _, e := range set.Entries {
-		if v1.OfNodes(e.Key().Kind) && problem == "" {
-			problem = set.Held[e.Key()]
+		held := set.Held[e.Key()]
+		if v1.OfNodes(e.Key().Kind) && m.problem == "" {
+			m.problem = held
 		}
 		switch o := e.Object.(type) {
 		case *v1.Node:
-			if o.Spec.Engine != nil {
-				nodes = append(nodes, o)
+			why := wrong[e.Key()]
+			if set.Cut { // the problem that holds it may be one that is not listed
+				why = cmp.Or(why, held)
+			}
+			switch {
+			case o.Spec.Engine == nil:
+			case why != "":
+				m.stated, m.problem = m.stated+1, cmp.Or(m.problem, why)
+			default:
+				m.stated, m.nodes = m.stated+1, append(m.nodes, o)
 			}
 		case *v1.Cluster:
-			cluster = o
+			m.cluster = o
 		}
 	}
-	return nodes, cluster, problem
+	return m
+}
+
+// aboutEngine reports whether a problem of a Node says that its engine may not be asked: it is about the engine, or about
+// all of the spec, or a guardrail lets the source state no Node at all or none of that name.
+func aboutEngine(p v1.Problem) bool {
+	switch p.Path {
+	case "spec", "spec.engine":
+		return true
+	case "kind", "metadata.name":
+		return p.Holds
+	}
+	return strings.HasPrefix(p.Path, "spec.engine.")
 }
 
 // openQuiet opens the engine for a command that runs once. Such a command prints what it has to say, and logs only at

@@ -237,7 +237,7 @@ type parts struct {
 func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Options, stated bool, board *status.Board) (client *engine.Client, again bool, err error) {
 	loader := revisions.NewLoader(f.guards)
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
-		if nodes, _, _ := engines(ctx, source, f.src.root(), loader); stated || len(nodes) == 0 {
+		if stated || engines(ctx, source, f.src.root(), loader).stated == 0 {
 			client, err = engine.Open(o)
 			return client, false, err
 		}
