@@ -52,10 +52,25 @@ func enginePattern(text string) engine {
 // of the user or the port. A part that the pattern leaves out has to be left out.
 func matchesEngine(patterns []string, text string) bool {
 	e, ok := engineOf(text)
-	return ok && slices.ContainsFunc(patterns, func(pattern string) bool {
+	return ok && e.matches(patterns)
+}
+
+func (e engine) matches(patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		p := enginePattern(pattern)
 		return p.scheme == e.scheme && match(p.user, e.user) && matchHost(p.host, e.host) && match(p.port, e.port) && match(p.path, e.path)
 	})
+}
+
+// matchesURL reports whether one of the patterns matches a URL, part by part. A URL without a path is one with the path /.
+func matchesURL(patterns []string, text string) bool {
+	u, ok := engineOf(text)
+	if !ok {
+		return false
+	}
+	root := u
+	root.path = "/"
+	return u.matches(patterns) || u.path == "" && root.matches(patterns)
 }
 
 // matchHost reports whether a pattern matches a host. One of digits matches addresses only: 10.0.* is not meant to match

@@ -38,6 +38,7 @@ func TestWhichEnginesAPatternMatches(t *testing.T) {
 		{"ssh://ops@*.example.com", "ssh://ops@example.com.evil.example", false},
 		{"ssh://ops@node/run/*", "ssh://ops@node/run/docker.sock", true},
 		{"ssh://ops@node/run/*", "ssh://ops@node", false},
+		{"ssh://ops@node/*", "ssh://ops@node", false},
 		{"tcp://10.0.*:2376", "tcp://10.0.0.7:2376", true},
 		{"tcp://10.0.*:2376", "tcp://10.0.0.7:2377", false},
 		{"tcp://10.0.*:2376", "tcp://10.0.x@evil.example:2376", false},

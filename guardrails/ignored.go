@@ -17,7 +17,6 @@ var looksAt = map[string]map[string][]string{
 		"labels.prefixes": {"metadata.labels", "spec.containerLabels"},
 		"images":          {"spec.image"},
 		"mounts":          {"spec.mounts"},
-		"mounts.binds":    {"spec.credentialSpec"},
 
 		"containers.capabilities":    {"spec.capAdd"},
 		"containers.drop":            {"spec.capDrop", "spec.capAdd"},
@@ -80,7 +79,8 @@ func (c *checking) ignored() {
 // named returns the fields that a rule names itself.
 func (c *checking) named(rule, kind string) (out []string) {
 	switch {
-	case rule == "mounts.types" && kind == v1.KindService && noBinds(c.rules.Mounts):
+	case rule == "mounts.types" && kind == v1.KindService && noBinds(c.rules.Mounts),
+		rule == "mounts.binds" && kind == v1.KindService && boundsBinds(c.rules.Mounts):
 		out = append(out, "spec.credentialSpec")
 	case rule == "labels.required" && kind == v1.KindService:
 		for _, name := range c.rules.Labels.Required {

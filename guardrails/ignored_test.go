@@ -99,6 +99,8 @@ func TestWhatMayBeIgnored(t *testing.T) {
 		{"a limit in capital letters", "fields: [Service spec.ulimits.nofile]", ignoring(service(""), "spec.ulimits.NOFILE"), "policy.ignoreDifferences[0]"},
 		{"an account of the node", "mounts: {types: [volume]}", ignoring(service(""), "spec.credentialSpec"), "policy.ignoreDifferences[0]"},
 		{"an account of the node, where binds are allowed", "mounts: {types: [bind]}", ignoring(service(""), "spec.credentialSpec"), ""},
+		{"an account of the node, where some binds are allowed", "mounts: {binds: [/srv]}", ignoring(service(""), "spec.credentialSpec"), "policy.ignoreDifferences[0]"},
+		{"an account of the node, where every bind is allowed", "mounts: {binds: [/]}", ignoring(service(""), "spec.credentialSpec"), ""},
 		{"an account of the node, if configs of others are listed", "external: {configs: []}", ignoring(service(""), "spec.credentialSpec.file"), "policy.ignoreDifferences[0]"},
 		{"the driver, by which a network has to be encrypted", "networks: {encrypted: true}", ignoring("kind: Network\nspec: {driver: weave}", "spec.driver"), "policy.ignoreDifferences[0]"},
 		{"the labels of a network", "labels: {prefixes: [shop.]}", ignoring("kind: Network", "metadata.labels"), "policy.ignoreDifferences[0]"},

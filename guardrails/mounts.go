@@ -20,7 +20,8 @@ var sockets = []string{
 	"/run/user/*/docker.sock", "/run/user/*/docker", "/run/user/*/containerd", "/run/user/*/podman", "/run/user/*/buildkit",
 }
 
-// homes are how directories of users end that Docker Desktop and engines of users keep the socket in.
+// homes are how directories of users end that Docker Desktop keeps the socket in. The directory above them is not among
+// them: people mount it for the credentials of registries that it has, as they mount whole homes.
 var homes = []string{"/.docker/run", "/.docker/desktop"}
 
 // socketNames are names of such sockets, wherever they are.
@@ -176,7 +177,7 @@ func (c *checking) pipe(r *config.MountRules, at, name string) {
 	if r.NoDockerSocket {
 		c.add("mounts.noDockerSocket", at, "a named pipe may be that of the engine")
 	}
-	if r.Binds != nil && !slices.Contains(r.Binds, "/") && !slices.Contains(r.Types, "npipe") {
+	if boundsBinds(r) && !slices.Contains(r.Types, "npipe") {
 		c.add("mounts.binds", at, "%q is a named pipe of the node, which is not allowed; state npipe in mounts.types to allow it", name)
 	}
 }
@@ -200,6 +201,9 @@ func allowed(r *config.MountRules, dir string) bool {
 		return children && inside && path.Dir(dir) == path.Clean("/"+parent)
 	})
 }
+
+// boundsBinds reports whether a rule lists the directories of nodes that may be mounted, and not all of them.
+func boundsBinds(r *config.MountRules) bool { return r.Binds != nil && !slices.Contains(r.Binds, "/") }
 
 // noBinds reports whether the types of mounts that are allowed leave binds out.
 func noBinds(r *config.MountRules) bool { return r.Types != nil && !slices.Contains(r.Types, "bind") }

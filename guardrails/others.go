@@ -160,7 +160,7 @@ func (c *checking) authorities(allowed []string, ca *v1.CA) {
 		}
 	}
 	for i, external := range ca.ExternalCAs {
-		if allowed != nil && !slices.Contains(allowed, "*") && !matchesEngine(allowed, external.URL) && !matchesEngine(hosts, external.URL) {
+		if allowed != nil && !slices.Contains(allowed, "*") && !matchesURL(allowed, external.URL) {
 			c.add(rule, at("spec.ca.externalCAs", i, "url"), "%q is not allowed; allowed: %s", external.URL, list(allowed))
 		}
 	}

@@ -239,8 +239,8 @@ func (c *checking) credentials(s *v1.CredentialSpec) {
 		text := of.field + "://" + of.name
 		switch {
 		case of.name == "":
-		case of.field == "file" && allowed != nil && climbs(of.name):
-			c.add(rule, at+of.field, "%q has a part that is empty, . or .., so it may name another file than it seems to", text)
+		case of.field == "file" && allowed != nil && detour(of.name):
+			c.add(rule, at+of.field, "%q may be a file in another directory: no part of it may be empty, . or ..", text)
 		case allowed == nil && c.ownAccounts():
 			c.add(rule, at+of.field, "%q is not allowed: it is an account that the node has; state the ones that may be used in %s", text, rule)
 		default:
@@ -249,17 +249,18 @@ func (c *checking) credentials(s *v1.CredentialSpec) {
 	}
 }
 
-// climbs reports whether a file's name has parts that lead elsewhere. Engines on Windows read both kinds of separators.
-func climbs(name string) bool {
+// detour reports whether the name of a file has a part that leads elsewhere than its text says. Engines with Windows have two
+// separators.
+func detour(name string) bool {
 	parts := strings.Split(strings.ReplaceAll(name, `\`, "/"), "/")
-	return slices.ContainsFunc(parts, func(p string) bool { return p == "" || p == "." || p == ".." })
+	return slices.ContainsFunc(parts, func(part string) bool { return part == "" || part == "." || part == ".." })
 }
 
 // ownAccounts reports whether services may only have accounts that the source states, unless the others are listed: a rule
 // says which configs of others they may use, or which files of nodes.
 func (c *checking) ownAccounts() bool {
 	e, m := c.rules.External, c.rules.Mounts
-	return e != nil && e.Configs != nil || m != nil && (m.Binds != nil && !slices.Contains(m.Binds, "/") || noBinds(m))
+	return e != nil && e.Configs != nil || m != nil && (boundsBinds(m) || noBinds(m))
 }
 
 // anyVolume checks a group of cluster volumes, or a source with a template.

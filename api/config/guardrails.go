@@ -81,9 +81,10 @@ type MountRules struct {
 	ReadOnlyBinds bool `json:"readOnlyBinds,omitempty"`
 	// NoDockerSocket is true if nobody may mount the socket of an engine or of containerd, a directory that it is in, a
 	// named pipe, or what is below /proc, where links lead to any directory. It knows where Docker, containerd, k3s, Podman,
-	// CRI-O and BuildKit listen, for root and for users, and the names of their sockets anywhere. It does not look at homes
-	// themselves. It looks at paths, and not at links that a service makes in a directory that it can write to: state binds
-	// as well.
+	// CRI-O and BuildKit listen, for root and for users, and the names of their sockets anywhere. It looks at paths, and not
+	// at links that a service makes in a directory that it can write to: state binds as well. It does not look at homes of
+	// users, nor at .docker in them, although Docker Desktop keeps a socket below that; it looks at .docker/run and
+	// .docker/desktop.
 	NoDockerSocket bool `json:"noDockerSocket,omitempty"`
 	// Volumes are patterns of names of volumes. If a name has a template, a pattern must match whatever it becomes.
 	Volumes []string `json:"volumes,omitempty"`
@@ -196,7 +197,7 @@ type NodeRules struct {
 	// port and the path are each matched whole, and one that the pattern leaves out has to be left out. A host of digits and
 	// points, such as 10.0.*, matches IPv4 addresses only, and one in brackets, such as [fd00::*], IPv6 addresses only.
 	Engines []string `json:"engines,omitempty"`
-	// Managers is the most that spec.managers.count of the Cluster may be.
+	// Managers is the most that spec.managers.count of the Cluster may be. It is more than 0.
 	Managers *int `json:"managers,omitempty"`
 }
 
@@ -206,7 +207,8 @@ type OutsideRules struct {
 	// Sinks are sinks that manifests may name.
 	Sinks []string `json:"sinks,omitempty"`
 	// Authorities are roots of the CA that manifests may name, and patterns of the URLs of external CAs that they may state,
-	// such as https://ca.example.com/*. Scheme, host, port and path are each matched as those of nodes.engines are.
+	// such as https://ca.example.com/*. Scheme, host, port and path are each matched as those of nodes.engines are, and a URL
+	// without a path is one with the path /. * alone allows all.
 	Authorities []string `json:"authorities,omitempty"`
 	// TLS are TLS files that manifests may name.
 	TLS []string `json:"tls,omitempty"`
@@ -215,7 +217,8 @@ type OutsideRules struct {
 	SecretDrivers []string `json:"secretDrivers,omitempty"`
 	// CredentialSpecs are patterns of what spec.credentialSpec of services may name of the node: file://NAME for a file in
 	// the directory of its engine, registry://NAME for a value of its registry. If it is not stated, and external.configs,
-	// mounts.binds or mounts.types without bind is, none is allowed, because that is an account of others on the node.
+	// mounts.binds without / or mounts.types without bind is, none is allowed, because that is an account of others on the
+	// node. If it is stated, no part of the name of a file may be empty, . or .. (/ and \ separate parts).
 	CredentialSpecs []string `json:"credentialSpecs,omitempty"`
 }
 
