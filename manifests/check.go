@@ -123,9 +123,34 @@ func (r *reading) differences(e Entry) {
 	for i, path := range e.Object.Meta().Policy.IgnoreDifferences {
 		if ok, fields := kind.Field(path); !ok {
 			at := "policy.ignoreDifferences[" + strconv.Itoa(i) + "]"
-			r.at(e, at, "%s names no field of a %s that can differ%s", quoteText(path), e.Key().Kind, r.suggest(path, fields))
+			hint := r.suggest(path, fields)
+			if above := leafAbove(path, kind.Field); hint == "" && above != "" {
+				hint = "; did you mean " + quoteText(above) + "?"
+			}
+			r.at(e, at, "%s names no field of a %s that can differ%s", quoteText(path), e.Key().Kind, hint)
 		}
 	}
+}
+
+// leafAbove returns the field that a path is in, if that differs only as a whole: a soft limit is a part of spec.ulimits.NAME.
+// It returns "" if there is none.
+func leafAbove(path string, field func(string) (bool, []string)) string {
+	for i := strings.LastIndexAny(path, ".["); i > 0; i = strings.LastIndexAny(path, ".[") {
+		path = path[:i]
+		is, types := field(path)
+		if !is {
+			continue
+		}
+		for _, t := range types {
+			of, entries := strings.CutSuffix(t, ".*")
+			rest, below := strings.CutPrefix(path, of)
+			if t == path || entries && below && rest != "" && strings.IndexByte(".[", rest[0]) >= 0 {
+				return path
+			}
+		}
+		return ""
+	}
+	return ""
 }
 
 // at adds a problem with an entry's values. The problem holds the entry's object.

@@ -57,8 +57,10 @@ policy:
   ignoreDifferences:
     - spec.replicas
     - spec.replica
+    - spec.replicas.most
 -- problems --
 a.yaml:8: Service/a: policy.ignoreDifferences[1]: spec.replica names no field of a Service that can differ; did you mean spec.replicas?
+a.yaml:9: Service/a: policy.ignoreDifferences[2]: spec.replicas.most names no field of a Service that can differ; did you mean spec.replicas?
 `},
 		{"empty documents", `
 -- a.yaml --
