@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -152,12 +151,6 @@ func (c *checking) authorities(allowed []string, ca *v1.CA) {
 	const rule = "outside.authorities"
 	if ca.Signing != "" {
 		c.oneOf(rule, "spec.ca.signing", allowed, ca.Signing)
-	}
-	var hosts []string // https://ca.example.com/* also matches that host without a path
-	for _, pattern := range allowed {
-		if host, is := strings.CutSuffix(pattern, "/*"); is {
-			hosts = append(hosts, host)
-		}
 	}
 	for i, external := range ca.ExternalCAs {
 		if allowed != nil && !slices.Contains(allowed, "*") && !matchesURL(allowed, external.URL) {
